@@ -1,0 +1,81 @@
+//! One list: the pages of the prefix at one revision, from a connection to the registry.
+
+use tokio::task::JoinSet;
+
+use super::wire::{End, Lost, Wire};
+use crate::core::event::{Event, KeyValue, Lookup, Recovered};
+use crate::core::paging::{Paging, key_after};
+use crate::core::session::Header;
+use crate::etcd::{Connection, Error};
+
+/// Older values that are asked for at the same time.
+const LOOKUPS: usize = 32;
+
+/// Lists the prefix and returns the header of the list: all pages are of its revision.
+pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result<Header, End> {
+    wire.send(Event::ListStarted).await?;
+    let mut from = wire.prefix.as_str().as_bytes().to_vec();
+    let mut paging = Paging::default();
+    let mut first: Option<Header> = None;
+    let mut lookups = Vec::new();
+    let header = loop {
+        let pinned = first.map(|header| header.revision);
+        let prefix = wire.prefix.clone();
+        let asking = connection.page(&prefix, from.clone(), paging.limit(), pinned);
+        let page = match wire.unless_told(asking).await? {
+            Err(Error::TooLarge) if paging.too_large() => continue,
+            page => page?,
+        };
+        let header = *first.get_or_insert(page.header);
+        if header.cluster_id != page.header.cluster_id {
+            return Err(End::Lost(Lost::ForeignPage));
+        }
+        paging.received(page.entries.len(), page.entries.iter().map(size).sum());
+        let last = page.entries.last().map(|entry| entry.key.clone());
+        lookups.extend(wire.page(page.entries).await?);
+        match last {
+            Some(last) if page.more => from = key_after(last),
+            _ => break header,
+        }
+    };
+    recover(lookups, connection, wire).await?;
+    wire.send(Event::ListEnded(header.revision)).await?;
+    Ok(header)
+}
+
+/// Reads the values before bad ones, as far as etcd's history has them: the newest first, so
+/// that after the first one that is compacted there is nothing left to find.
+async fn recover(
+    mut lookups: Vec<Lookup>,
+    connection: &Connection,
+    wire: &mut Wire,
+) -> Result<(), End> {
+    lookups.sort_unstable_by_key(|lookup| std::cmp::Reverse(lookup.mod_revision));
+    for batch in lookups.chunks(LOOKUPS) {
+        let mut asking = JoinSet::new();
+        for lookup in batch {
+            let value = connection.value_before(lookup);
+            let lookup = lookup.clone();
+            asking.spawn(async move { (lookup, value.await) });
+        }
+        let mut recovered = Vec::new();
+        let mut compacted = false;
+        for (lookup, value) in wire.unless_told(asking.join_all()).await? {
+            match value {
+                Ok(Some(value)) => recovered.push(Recovered { lookup, value }),
+                Ok(None) => {}
+                Err(Error::Compacted) => compacted = true,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        wire.send(Event::Recovered(recovered)).await?;
+        if compacted {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn size(entry: &KeyValue) -> usize {
+    entry.key.len() + entry.value.len()
+}

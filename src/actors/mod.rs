@@ -1,0 +1,24 @@
+//! The imperative shell: four actors that carry out what the core decides.
+//!
+//! ```text
+//!              Observed(Event), awaited              Dirty (hint)
+//! EtcdWatcher ────────────────────────> Registry ───────────────> Persister ──rename──> target file
+//!  list·watch·resume                    state      <── Render ───  debounce·write           │
+//!                                                   (pull, may     ^                        │ inotify
+//!                                                    answer None)  │ Inspect (hint)         v
+//!                                                                  └──────────────── DriftWatcher
+//! ```
+//!
+//! Data is sent and awaited, so a slow registry pauses the stream of etcd, and every queue is
+//! bounded. Hints carry nothing and may be dropped: a full mailbox already holds one, and
+//! whoever gets it pulls the truth. Pulls go one way, so nothing can deadlock.
+
+pub mod drift;
+mod list;
+pub mod messages;
+mod outage;
+pub mod persister;
+mod publish;
+pub mod registry;
+pub mod watcher;
+mod wire;

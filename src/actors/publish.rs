@@ -1,0 +1,130 @@
+//! One task of the persister: look at the file, pull the document, write it if need be.
+
+use std::time::{Duration, Instant};
+
+use actix::Recipient;
+
+use super::messages::Render;
+use super::persister::now;
+use crate::core::persist::{Known, Plan, Task, plan};
+use crate::core::render::Document;
+use crate::file::{Drift, Error, Identity, TargetFile};
+
+/// What is known of the file, and what it should hold.
+#[derive(Clone, Default)]
+pub(super) struct Disk {
+    /// The document that the file was last known to hold.
+    pub(super) published: Option<Document>,
+    known: Option<Known<Option<Identity>>>,
+}
+
+/// What a task did.
+pub(super) enum Report {
+    /// The registry had no document to give.
+    NotReady,
+    /// Only looked at the file: no drift, or one that must be left alone as long as there is
+    /// no document.
+    Looked(Option<Drift>),
+    /// The file holds the document.
+    Published {
+        /// What the file held that nobody had told it to hold.
+        drift: Option<Drift>,
+        /// How long the write took; `None` if the file held the same bytes.
+        written: Option<Duration>,
+    },
+}
+
+/// Carries out `task`. Blocking work is done where that is allowed.
+pub(super) async fn work(
+    file: TargetFile,
+    registry: Recipient<Render>,
+    mut disk: Disk,
+    task: Task,
+) -> (Disk, Result<Report, Error>) {
+    let (file, mut disk, looked) = blocking(move || {
+        let looked = disk.look(&file, task.inspect, now());
+        (file, disk, looked)
+    })
+    .await;
+    let drift = match looked {
+        Ok(drift) => drift,
+        Err(error) => return (disk, Err(error)),
+    };
+    if !task.wants_document() && (drift.is_none() || disk.published.is_none()) {
+        return (disk, Ok(Report::Looked(drift)));
+    }
+    // In the middle of a revision the last published document is what heals the file.
+    let document = registry.send(Render).await.ok().flatten();
+    let Some(document) = document.or_else(|| drift.and(disk.published.clone())) else {
+        return (disk, Ok(Report::NotReady));
+    };
+    blocking(move || {
+        let result = disk.publish(&file, document, drift);
+        (disk, result)
+    })
+    .await
+}
+
+impl Disk {
+    /// Looks for drift. If the file looks as it did, its bytes are compared only if
+    /// `thorough`, and even then only if its looks can't be trusted.
+    fn look(
+        &mut self,
+        file: &TargetFile,
+        thorough: bool,
+        now: Instant,
+    ) -> Result<Option<Drift>, Error> {
+        let seen = file.identity()?;
+        let Some(known) = &mut self.known else {
+            self.known = Some(Known::new(seen, now));
+            return Ok(None);
+        };
+        let looks_right = known.looks_like(&seen);
+        if looks_right && !(thorough && known.is_unsettled(now)) {
+            return Ok(None);
+        }
+        let Some(published) = &self.published else {
+            known.confirm(seen, now);
+            return Ok((!looks_right).then(|| Drift::by_looks(seen)));
+        };
+        let drift = file.compare(published)?;
+        if drift.is_none() {
+            known.confirm(seen, now);
+        }
+        Ok(drift)
+    }
+
+    /// Makes the file hold `document`, unless it does already.
+    fn publish(
+        &mut self,
+        file: &TargetFile,
+        document: Document,
+        drift: Option<Drift>,
+    ) -> Result<Report, Error> {
+        let written = match plan(self.published.as_ref(), &document, drift.is_some()) {
+            Plan::Keep => None,
+            Plan::Compare if file.compare(&document)?.is_none() => {
+                self.known = Some(Known::new(file.identity()?, now()));
+                None
+            }
+            Plan::Compare | Plan::Write => {
+                let begun = Instant::now();
+                let identity = file.replace(&document)?;
+                self.known = Some(Known::new(Some(identity), now()));
+                Some(begun.elapsed())
+            }
+        };
+        // Before the first publish nobody had told the file to hold anything.
+        let drift = drift.filter(|_| self.published.is_some());
+        self.published = Some(document);
+        Ok(Report::Published { drift, written })
+    }
+}
+
+/// Runs where blocking is allowed; a panic there is one here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,117 @@
+//! `Registry`: holds the entries; tells the persister that they changed.
+//!
+//! What an event does is decided in [`core::registry`](crate::core::registry).
+
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Context, Handler, MessageResult, Recipient};
+use tracing::{info, warn};
+
+use super::messages::{Dirty, Observed, Render, Subscribe};
+use crate::core::entries::Quarantine;
+use crate::core::key::Prefix;
+use crate::core::registry::{self, Applied, Listed};
+use crate::core::throttle::Throttle;
+
+/// Lines about bad entries: so many at once, then one each so often.
+const WARNINGS: u32 = 20;
+const WARNING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The actor that owns the state.
+pub struct Registry {
+    prefix: Prefix,
+    state: registry::Registry,
+    persister: Option<Recipient<Dirty>>,
+    warnings: Throttle,
+}
+
+impl Registry {
+    /// The registry of the entries under `prefix`, empty until the first list.
+    #[must_use]
+    pub fn new(prefix: Prefix) -> Self {
+        Self {
+            state: registry::Registry::new(prefix.clone()),
+            prefix,
+            persister: None,
+            warnings: Throttle::new(WARNINGS, WARNING_INTERVAL),
+        }
+    }
+
+    fn warn_of_quarantine(&mut self, quarantine: &Quarantine) {
+        if let Some(suppressed) = self.warnings.pass(Instant::now()) {
+            warn!(
+                key = %String::from_utf8_lossy(&quarantine.key),
+                revision = %quarantine.mod_revision,
+                reason = %quarantine.reason,
+                effect = if quarantine.keeps_last_good { "its last good target stays" } else { "left out" },
+                suppressed,
+                "entry quarantined"
+            );
+        }
+    }
+
+    fn report(&self, listed: &Listed) {
+        let counts = listed.counts;
+        info!(
+            revision = %listed.revision,
+            entries = counts.valid + counts.quarantined,
+            services = counts.services,
+            quarantined = counts.quarantined,
+            ignored = counts.ignored,
+            "listed"
+        );
+        if listed.first && counts.valid + counts.quarantined == 0 {
+            warn!(
+                prefix = %self.prefix,
+                ignored = counts.ignored,
+                "the first list is empty: no service is registered under the prefix, so the \
+                 file will hold no target; if there should be some, check --prefix and \
+                 --server, and whether the keys were written with etcd's v2 API, which v3 \
+                 can't see (etcdctl migrate)"
+            );
+        }
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+}
+
+impl Handler<Subscribe> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Subscribe(persister): Subscribe, _: &mut Self::Context) {
+        self.persister = Some(persister);
+    }
+}
+
+impl Handler<Observed> for Registry {
+    type Result = MessageResult<Observed>;
+
+    fn handle(&mut self, Observed(event): Observed, _: &mut Self::Context) -> Self::Result {
+        let Applied { changed, quarantined, lookups, listed } = self.state.apply(event);
+        if let Some(listed) = listed {
+            self.report(&listed);
+            // Freeing a large registry would hold this thread for long.
+            if let Some(replaced) = listed.replaced {
+                tokio::task::spawn_blocking(move || drop(replaced));
+            }
+        }
+        for quarantine in &quarantined {
+            self.warn_of_quarantine(quarantine);
+        }
+        if changed && let Some(persister) = &self.persister {
+            // A full mailbox holds a hint already; a closed one is the end of the program.
+            let _ = persister.try_send(Dirty);
+        }
+        MessageResult(lookups)
+    }
+}
+
+impl Handler<Render> for Registry {
+    type Result = MessageResult<Render>;
+
+    fn handle(&mut self, _: Render, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.state.render())
+    }
+}

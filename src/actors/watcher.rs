@@ -1,0 +1,205 @@
+//! `EtcdWatcher`: lists, watches, and comes back after whatever ends a watch.
+//!
+//! The actor is the handle of one asynchronous [`Task`], which goes from connection to
+//! connection for ever; what to do on each is the [`Session`]'s decision.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Instant;
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient,
+    ResponseFuture, WrapFuture,
+};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use super::list::list;
+use super::messages::{LastFailure, Observed, Relist, Stop};
+use super::outage::Outage;
+use super::wire::{Command, End, Wire};
+use crate::backoff::Backoff;
+use crate::core::event::Revision;
+use crate::core::key::Prefix;
+use crate::core::session::{Next, Session, Verdict, WatchEnd};
+use crate::etcd::{Connection, Server};
+
+/// Commands that are not taken yet: one stop, and relists that may be dropped.
+const COMMANDS: usize = 4;
+
+/// The actor that talks to etcd.
+pub struct EtcdWatcher {
+    task: Option<Task>,
+    commands: mpsc::Sender<Command>,
+    failure: Rc<RefCell<Option<String>>>,
+}
+
+impl EtcdWatcher {
+    /// Tells `registry` what the cluster of `servers` holds under `prefix`.
+    #[must_use]
+    pub fn new(servers: Vec<Server>, prefix: Prefix, registry: Recipient<Observed>) -> Self {
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let failure = Rc::default();
+        let task = Task {
+            servers,
+            attempt: 0,
+            wire: Wire::new(prefix, registry, receiver),
+            session: Session::new(),
+            backoff: Backoff::for_etcd(),
+            outage: Outage::new(Rc::clone(&failure)),
+        };
+        Self { task: Some(task), commands, failure }
+    }
+}
+
+impl Actor for EtcdWatcher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(task) = self.task.take() {
+            ctx.spawn(task.run().into_actor(self).map(|(), _, ctx| ctx.stop()));
+        }
+    }
+}
+
+impl Handler<Relist> for EtcdWatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Relist, _: &mut Self::Context) {
+        // With the queue full, one of those in it does the same.
+        let _ = self.commands.try_send(Command::Relist);
+    }
+}
+
+impl Handler<Stop> for EtcdWatcher {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Stop, _: &mut Self::Context) -> Self::Result {
+        let (stopped, done) = oneshot::channel();
+        let commands = self.commands.clone();
+        Box::pin(async move {
+            if commands.send(Command::Stop(stopped)).await.is_ok() {
+                let _ = done.await;
+            }
+        })
+    }
+}
+
+impl Handler<LastFailure> for EtcdWatcher {
+    type Result = MessageResult<LastFailure>;
+
+    fn handle(&mut self, _: LastFailure, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.failure.borrow().clone())
+    }
+}
+
+/// What runs for as long as the daemon does.
+struct Task {
+    servers: Vec<Server>,
+    attempt: usize,
+    wire: Wire,
+    session: Session,
+    backoff: Backoff,
+    outage: Outage,
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            let server = self.servers[self.attempt % self.servers.len()].clone();
+            let mut end = Box::pin(self.serve(&server)).await;
+            if let End::Lost(reason) = end {
+                let delay = self.backoff.failed(Instant::now());
+                self.outage.lost(&server, &reason.to_string(), delay);
+                self.attempt += 1;
+                let Err(told) = self.wire.unless_told(tokio::time::sleep(delay)).await else {
+                    continue;
+                };
+                end = told;
+            }
+            match end {
+                End::Lost(_) => {}
+                End::Relist => {
+                    info!("relisting, as asked for");
+                    self.session.request_list();
+                }
+                End::Stop(stopped) => {
+                    let _ = stopped.send(());
+                    return;
+                }
+                End::Abandoned => return,
+            }
+        }
+    }
+
+    /// Serves one connection to its end.
+    async fn serve(&mut self, server: &Server) -> End {
+        let opened = match self.wire.unless_told(Connection::open(server)).await {
+            Ok(opened) => opened,
+            Err(told) => return told,
+        };
+        let mut connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => return End::Lost(error.into()),
+        };
+        self.outage.connected(server, &connection.version);
+        let mut resumes = true;
+        loop {
+            let done = match self.session.connected() {
+                Next::List(reason) => {
+                    info!(%reason, "listing");
+                    resumes = false;
+                    self.list(&mut connection).await
+                }
+                Next::Watch(from) => {
+                    self.watch(&mut connection, from, resumes).await.map(|never| match never {})
+                }
+            };
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    async fn list(&mut self, connection: &mut Connection) -> Result<(), End> {
+        let header = list(connection, &mut self.wire).await?;
+        self.session.listed(header);
+        self.outage.over();
+        self.backoff.succeeded(Instant::now());
+        Ok(())
+    }
+
+    /// Passes a watch on to its end, which is never a good one.
+    async fn watch(
+        &mut self,
+        connection: &mut Connection,
+        from: Revision,
+        resumes: bool,
+    ) -> Result<Infallible, End> {
+        let prefix = self.wire.prefix.clone();
+        let mut stream = self.wire.unless_told(connection.watch(&prefix, from)).await??;
+        loop {
+            let message = self.wire.unless_told(stream.next()).await??;
+            match self.session.judge(message) {
+                Verdict::Alive => {}
+                Verdict::Created => {
+                    self.outage.over();
+                    self.backoff.succeeded(Instant::now());
+                    if resumes {
+                        info!(from_revision = %from, "resumed");
+                    } else {
+                        info!(from_revision = %from, "watching");
+                    }
+                }
+                Verdict::Apply(changes, revision) => self.wire.apply(changes, revision).await?,
+                Verdict::End(end) => {
+                    if let WatchEnd::Relist(reason) = &end {
+                        warn!(%reason, "relisting");
+                    }
+                    return Err(End::Lost(end.into()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The watcher's two sides: what it is told, and what it tells the registry.
+//!
+//! The watcher can be told to end or to list anew only while it waits for etcd, never
+//! between two parts of what it received, so that the registry is not left with half of it.
+
+use std::future::Future;
+
+use actix::Recipient;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::messages::Observed;
+use crate::core::event::{Change, Event, KeyValue, Lookup, Revision};
+use crate::core::key::Prefix;
+use crate::core::session::WatchEnd;
+use crate::etcd;
+
+/// Entries or changes in one message to the registry: some milliseconds of its time.
+const CHUNK: usize = 4096;
+
+/// What the watcher can be told.
+pub(super) enum Command {
+    /// List anew.
+    Relist,
+    /// End, and say when that is done.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Why the watcher does not go on with a connection.
+pub(super) enum End {
+    /// It was told to list anew.
+    Relist,
+    /// It was told to end.
+    Stop(oneshot::Sender<()>),
+    /// The connection or the watch ended.
+    Lost(Lost),
+    /// The other actors are gone: the program ends.
+    Abandoned,
+}
+
+/// Why a connection or a watch ended.
+#[derive(Debug, Error)]
+pub(super) enum Lost {
+    #[error(transparent)]
+    Request(#[from] etcd::Error),
+    #[error(transparent)]
+    Watch(#[from] WatchEnd),
+    #[error("another cluster answered in the middle of a list")]
+    ForeignPage,
+}
+
+impl From<etcd::Error> for End {
+    fn from(error: etcd::Error) -> Self {
+        Self::Lost(error.into())
+    }
+}
+
+/// What the watcher is connected to inside the daemon.
+pub(super) struct Wire {
+    pub(super) prefix: Prefix,
+    registry: Recipient<Observed>,
+    commands: mpsc::Receiver<Command>,
+}
+
+impl Wire {
+    pub(super) fn new(
+        prefix: Prefix,
+        registry: Recipient<Observed>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        Self { prefix, registry, commands }
+    }
+
+    /// Waits for `etcd`, unless a command comes first.
+    pub(super) async fn unless_told<T>(&mut self, etcd: impl Future<Output = T>) -> Result<T, End> {
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => Err(match command {
+                Some(Command::Relist) => End::Relist,
+                Some(Command::Stop(stopped)) => End::Stop(stopped),
+                None => End::Abandoned,
+            }),
+            answer = etcd => Ok(answer),
+        }
+    }
+
+    /// Tells the registry, and waits until it has taken it.
+    pub(super) async fn send(&self, event: Event) -> Result<Vec<Lookup>, End> {
+        self.registry.send(Observed(event)).await.map_err(|_| End::Abandoned)
+    }
+
+    /// Tells the registry a page in chunks; returns the older values that it wishes for.
+    pub(super) async fn page(&self, entries: Vec<KeyValue>) -> Result<Vec<Lookup>, End> {
+        let mut lookups = Vec::new();
+        for (chunk, _) in chunks(entries) {
+            lookups.extend(self.send(Event::Page(chunk)).await?);
+        }
+        Ok(lookups)
+    }
+
+    /// Tells the registry whole revisions in chunks.
+    pub(super) async fn apply(&self, changes: Vec<Change>, revision: Revision) -> Result<(), End> {
+        for (changes, complete) in chunks(changes) {
+            self.send(Event::Changes { changes, revision, complete }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The items in chunks, each with whether it is the last. A short list is passed on as it is.
+fn chunks<T>(items: Vec<T>) -> impl Iterator<Item = (Vec<T>, bool)> {
+    let short = items.len() <= CHUNK;
+    let (mut whole, mut rest) =
+        if short { (Some(items), Vec::new().into_iter()) } else { (None, items.into_iter()) };
+    std::iter::from_fn(move || {
+        let chunk = whole.take().unwrap_or_else(|| rest.by_ref().take(CHUNK).collect());
+        (!chunk.is_empty()).then(|| (chunk, rest.len() == 0))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_keep_the_order_lose_nothing_and_only_the_last_is_the_last() {
+        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            let items: Vec<usize> = (0..length).collect();
+            let chunks: Vec<_> = chunks(items.clone()).collect();
+            assert!(chunks.iter().all(|(chunk, _)| (1..=CHUNK).contains(&chunk.len())));
+            let lasts: Vec<_> = chunks.iter().map(|&(_, last)| last).collect();
+            assert_eq!(lasts.iter().filter(|&&last| last).count(), usize::from(length > 0));
+            assert_eq!(lasts.last().copied().unwrap_or(true), true);
+            assert_eq!(chunks.into_iter().flat_map(|(chunk, _)| chunk).collect::<Vec<_>>(), items);
+        }
+    }
+}

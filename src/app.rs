@@ -1,0 +1,189 @@
+//! The program: starts the actors, hears the signals, stops in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::actors::drift::DriftWatcher;
+use crate::actors::messages::{FirstPublish, Flush, LastFailure, Relist, Stop, Subscribe};
+use crate::actors::persister::Persister;
+use crate::actors::registry::Registry;
+use crate::actors::watcher::EtcdWatcher;
+use crate::config::Config;
+use crate::file;
+
+/// A stop takes no longer than this, be the disk as slow as it may.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the daemon ended before it was told to.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// `--once`: no complete list in time.
+    #[error("no complete list from etcd within {}; {path} is untouched ({failure})", humantime::format_duration(*limit))]
+    NoList {
+        /// `--timeout`
+        limit: Duration,
+        /// The target file.
+        path: String,
+        /// What the last try came to.
+        failure: String,
+    },
+    /// What was pending could not be written.
+    #[error("the last changes are not in the target file")]
+    Publish(#[source] Arc<file::Error>),
+    /// What was pending could not be written in time.
+    #[error("the last changes could not be written within {SHUTDOWN_TIMEOUT:?}")]
+    Slow,
+    /// An actor died.
+    #[error("a part of the program ended on its own")]
+    Died,
+    /// The process can't hear signals.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+impl Error {
+    /// What the process exits with.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoList { .. } => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// Runs the daemon until `shutdown`, or, with `once`, until the file holds the document.
+///
+/// Must be called within an [`actix::System`]. On SIGHUP it lists anew.
+///
+/// # Errors
+///
+/// See [`Error`]; with `once` unset only a failed last write, or a part that died, is one.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let once = config.once;
+    let mut hangups = signal(SignalKind::hangup()).map_err(Error::Signals)?;
+    let actors = Actors::start(config).await?;
+    tokio::pin!(shutdown);
+    let ended = match once {
+        Some(limit) => tokio::select! {
+            ended = actors.publish_once(limit) => ended,
+            () = &mut shutdown => Ok(()),
+        },
+        None => loop {
+            tokio::select! {
+                () = &mut shutdown => break Ok(()),
+                () = actors.died() => break Err(Error::Died),
+                _ = hangups.recv() => {
+                    let _ = actors.watcher.send(Relist).await;
+                }
+            }
+        },
+    };
+    let stopped = actors.stop().await;
+    ended.and(stopped)
+}
+
+/// Completes when the process is told to end by SIGTERM or SIGINT; a second signal ends it
+/// at once.
+pub async fn terminated() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        warn!("cannot listen for signals: SIGTERM and SIGINT end the process at once");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => info!("stopping on SIGTERM"),
+        _ = interrupt.recv() => info!("stopping on SIGINT"),
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        warn!("second signal, ending at once");
+        std::process::exit(1);
+    });
+}
+
+/// The four actors; they live as long as this does.
+struct Actors {
+    watcher: Addr<EtcdWatcher>,
+    registry: Addr<Registry>,
+    persister: Addr<Persister>,
+    drift: Addr<DriftWatcher>,
+    /// Decoding a large page takes its time: that happens on a thread of its own.
+    etcd_thread: Arbiter,
+    path: String,
+}
+
+impl Actors {
+    async fn start(config: Config) -> Result<Self, Error> {
+        let Config { servers, prefix, target_file, debounce, drift_interval, once: _ } = config;
+        let path = target_file.path().display().to_string();
+        let registry = Registry::new(prefix.clone()).start();
+        let persister =
+            Persister::new(target_file.clone(), debounce, registry.clone().recipient()).start();
+        let hints = Subscribe(persister.clone().recipient());
+        registry.send(hints).await.map_err(|_| Error::Died)?;
+        let inspect = persister.clone().recipient();
+        let drift = DriftWatcher::new(target_file, drift_interval, inspect).start();
+        let etcd_thread = Arbiter::new();
+        let observed = registry.clone().recipient();
+        let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), |_| {
+            EtcdWatcher::new(servers, prefix, observed)
+        });
+        Ok(Self { watcher, registry, persister, drift, etcd_thread, path })
+    }
+
+    /// Completes when the file holds the first document.
+    async fn publish_once(&self, limit: Duration) -> Result<(), Error> {
+        match timeout(limit, self.persister.send(FirstPublish)).await {
+            Ok(Ok(published)) => published.map_err(Error::Publish),
+            Ok(Err(_)) => Err(Error::Died),
+            Err(_) => {
+                let failure = self.watcher.send(LastFailure).await.ok().flatten();
+                let failure = failure.unwrap_or_else(|| "the list was not finished".into());
+                Err(Error::NoList { limit, path: self.path.clone(), failure })
+            }
+        }
+    }
+
+    /// Completes when an actor has ended that should not have.
+    async fn died(&self) {
+        const PERIOD: Duration = Duration::from_secs(1);
+        let alive = || {
+            self.watcher.connected()
+                && self.registry.connected()
+                && self.persister.connected()
+                && self.drift.connected()
+        };
+        while alive() {
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// First nothing more comes in, then what is pending goes out.
+    async fn stop(self) -> Result<(), Error> {
+        let flush = async {
+            let _ = self.watcher.send(Stop).await;
+            self.persister.send(Flush).await
+        };
+        let flushed = timeout(SHUTDOWN_TIMEOUT, flush).await;
+        self.etcd_thread.stop();
+        match flushed {
+            Ok(Ok(published)) => published.map_err(Error::Publish)?,
+            Ok(Err(_)) => return Err(Error::Died),
+            Err(_) => return Err(Error::Slow),
+        }
+        info!("stopped");
+        Ok(())
+    }
+}

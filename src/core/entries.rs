@@ -1,0 +1,331 @@
+//! The entries under the prefix, by service and instance, as of one revision.
+//!
+//! An entry whose value is bad is held in quarantine: it keeps the last good target that
+//! is known for it, and harms no other entry. Beside its entries a service keeps its
+//! rendered piece of the document for as long as nothing in it changes its meaning.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::event::{KeyValue, Lookup, Recovered, Revision};
+use super::key::{Key, KeyError, Prefix};
+use super::render::{Document, Piece};
+use super::value::{self, Target, ValueError};
+
+/// Why an entry is in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Reason {
+    /// Its key can be no label value.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Its value stands for no target.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+/// An entry that went into quarantine, or is in it with yet another value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// The whole key.
+    pub key: Vec<u8>,
+    /// The revision of the bad value.
+    pub mod_revision: Revision,
+    /// What is wrong.
+    pub reason: Reason,
+    /// Whether an older target of the entry stays in the document.
+    pub keeps_last_good: bool,
+}
+
+/// How many keys there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Services with at least one entry.
+    pub services: usize,
+    /// Entries with a good value.
+    pub valid: usize,
+    /// Entries in quarantine, bad keys included.
+    pub quarantined: usize,
+    /// Keys below the prefix that are not ours.
+    pub ignored: usize,
+}
+
+/// All entries, built by [`Entries::put`] and [`Entries::delete`].
+#[derive(Debug)]
+pub struct Entries {
+    prefix: Prefix,
+    services: BTreeMap<Box<str>, Service>,
+    invalid_keys: BTreeMap<Box<[u8]>, Revision>,
+    valid: usize,
+    quarantined: usize,
+    ignored: usize,
+}
+
+#[derive(Debug, Default)]
+struct Service {
+    instances: BTreeMap<Box<str>, Entry>,
+    /// `None` while it must be rendered anew.
+    piece: Option<Piece>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    mod_revision: Revision,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Valid(Target),
+    Quarantined(Option<Target>),
+}
+
+impl State {
+    fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Valid(target) => Some(target),
+            Self::Quarantined(last_good) => last_good.as_ref(),
+        }
+    }
+}
+
+/// What one put did.
+#[derive(Debug, Default)]
+pub struct Put {
+    /// Whether the document may differ now.
+    pub changed: bool,
+    /// Set if the entry is in quarantine with a value not seen before.
+    pub quarantine: Option<Quarantine>,
+}
+
+impl Entries {
+    /// No entries.
+    #[must_use]
+    pub fn new(prefix: Prefix) -> Self {
+        Self {
+            prefix,
+            services: BTreeMap::new(),
+            invalid_keys: BTreeMap::new(),
+            valid: 0,
+            quarantined: 0,
+            ignored: 0,
+        }
+    }
+
+    /// Takes a put. What is older than what is held is passed over, so that a repeated
+    /// event does nothing.
+    pub fn put(&mut self, kv: KeyValue) -> Put {
+        let (service, instance) = match self.prefix.classify(&kv.key) {
+            Key::Instance { service, instance } => (service, instance),
+            Key::Service => return Put::default(),
+            Key::Ignored => {
+                self.ignored += usize::from(kv.version <= 1);
+                return Put::default();
+            }
+            Key::Invalid(reason) => return self.put_invalid_key(kv, reason),
+        };
+        let held = self.services.get(service).and_then(|held| held.instances.get(instance));
+        if held.is_some_and(|held| held.mod_revision >= kv.mod_revision) {
+            return Put::default();
+        }
+        match value::parse(&kv.value) {
+            Ok(target) => {
+                let changed = held.and_then(|held| held.state.target()) != Some(&target);
+                let state = State::Valid(target);
+                self.set(
+                    service,
+                    instance,
+                    Entry { mod_revision: kv.mod_revision, state },
+                    changed,
+                );
+                Put { changed, quarantine: None }
+            }
+            Err(reason) => {
+                let last_good = held.and_then(|held| held.state.target()).cloned();
+                let keeps_last_good = last_good.is_some();
+                let state = State::Quarantined(last_good);
+                self.set(service, instance, Entry { mod_revision: kv.mod_revision, state }, false);
+                let mod_revision = kv.mod_revision;
+                let reason = reason.into();
+                let quarantine = Quarantine { key: kv.key, mod_revision, reason, keeps_last_good };
+                Put { changed: false, quarantine: Some(quarantine) }
+            }
+        }
+    }
+
+    /// Takes a put of a list that is built beside `held`: an entry in quarantine falls back
+    /// on what `held` knows of it.
+    ///
+    /// The second value is the wish for an older value, if that may be better yet.
+    pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
+        let overwritten = kv.version > 1;
+        let mut put = self.put(kv);
+        let Some(quarantine) = &mut put.quarantine else {
+            return (put, None);
+        };
+        let known = held.and_then(|held| held.entry(&quarantine.key));
+        let target = known.and_then(|known| known.state.target()).cloned();
+        let seen = known.is_some_and(|known| known.mod_revision == quarantine.mod_revision);
+        let seen_key = held.and_then(|held| held.invalid_keys.get(&*quarantine.key));
+        if seen || seen_key == Some(&quarantine.mod_revision) {
+            let key = std::mem::take(&mut quarantine.key);
+            put.quarantine = None;
+            self.set_last_good(&key, target);
+            return (put, None);
+        }
+        let lookup = overwritten && matches!(quarantine.reason, Reason::Value(_));
+        let lookup = lookup
+            .then(|| Lookup { key: quarantine.key.clone(), mod_revision: quarantine.mod_revision });
+        let key = quarantine.key.clone();
+        self.set_last_good(&key, target);
+        (put, lookup)
+    }
+
+    /// Takes the value that an entry had before the bad one. Returns whether it was good and
+    /// the entry still is as it was when it was asked for.
+    pub fn recover(&mut self, recovered: &Recovered) -> bool {
+        let asked = self.entry(&recovered.lookup.key).is_some_and(|entry| {
+            entry.mod_revision == recovered.lookup.mod_revision
+                && matches!(entry.state, State::Quarantined(_))
+        });
+        match value::parse(&recovered.value) {
+            Ok(target) if asked => {
+                self.set_last_good(&recovered.lookup.key, Some(target));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes a deletion. Returns whether the document may differ now.
+    pub fn delete(&mut self, key: &[u8], mod_revision: Revision) -> bool {
+        let (name, instance) = match self.prefix.classify(key) {
+            Key::Instance { service, instance } => (service, instance),
+            Key::Service => return false,
+            Key::Ignored => {
+                self.ignored = self.ignored.saturating_sub(1);
+                return false;
+            }
+            Key::Invalid(_) => {
+                self.quarantined -= usize::from(self.invalid_keys.remove(key).is_some());
+                return false;
+            }
+        };
+        let Some(service) = self.services.get_mut(name) else {
+            return false;
+        };
+        let newer = |entry: &Entry| entry.mod_revision > mod_revision;
+        if service.instances.get(instance).is_none_or(newer) {
+            return false;
+        }
+        let Some(entry) = service.instances.remove(instance) else {
+            return false;
+        };
+        let changed = entry.state.target().is_some();
+        if changed {
+            service.piece = None;
+        }
+        if service.instances.is_empty() {
+            self.services.remove(name);
+        }
+        self.forget(&entry.state);
+        changed
+    }
+
+    /// Whether the entry at `key` has a target in the document, be it its last good one.
+    #[must_use]
+    pub fn has_target(&self, key: &[u8]) -> bool {
+        self.entry(key).is_some_and(|entry| entry.state.target().is_some())
+    }
+
+    /// The document of these entries; only what changed since the last call is rendered.
+    pub fn render(&mut self, revision: Revision) -> Document {
+        let mut document = Document::new(revision);
+        for (name, service) in &mut self.services {
+            let instances = &service.instances;
+            let piece = service.piece.get_or_insert_with(|| {
+                Piece::render(name, instances.values().filter_map(|entry| entry.state.target()))
+            });
+            document.push(piece);
+        }
+        document
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            services: self.services.len(),
+            valid: self.valid,
+            quarantined: self.quarantined,
+            ignored: self.ignored,
+        }
+    }
+
+    fn put_invalid_key(&mut self, kv: KeyValue, reason: KeyError) -> Put {
+        let held = self.invalid_keys.insert(kv.key.clone().into(), kv.mod_revision);
+        self.quarantined += usize::from(held.is_none());
+        if held.is_some_and(|held| held >= kv.mod_revision) {
+            return Put::default();
+        }
+        let quarantine = Quarantine {
+            key: kv.key,
+            mod_revision: kv.mod_revision,
+            reason: reason.into(),
+            keeps_last_good: false,
+        };
+        Put { changed: false, quarantine: Some(quarantine) }
+    }
+
+    fn entry(&self, key: &[u8]) -> Option<&Entry> {
+        match self.prefix.classify(key) {
+            Key::Instance { service, instance } => {
+                self.services.get(service)?.instances.get(instance)
+            }
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, name: &str, instance: &str, entry: Entry, changed: bool) {
+        match entry.state {
+            State::Valid(_) => self.valid += 1,
+            State::Quarantined(_) => self.quarantined += 1,
+        }
+        let service = match self.services.get_mut(name) {
+            Some(service) => service,
+            None => self.services.entry(name.into()).or_default(),
+        };
+        if changed {
+            service.piece = None;
+        }
+        let replaced = match service.instances.get_mut(instance) {
+            Some(held) => Some(std::mem::replace(held, entry)),
+            None => service.instances.insert(instance.into(), entry),
+        };
+        if let Some(replaced) = replaced {
+            self.forget(&replaced.state);
+        }
+    }
+
+    fn set_last_good(&mut self, key: &[u8], target: Option<Target>) {
+        let Key::Instance { service, instance } = self.prefix.classify(key) else {
+            return;
+        };
+        let Some(service) = self.services.get_mut(service) else {
+            return;
+        };
+        if let Some(Entry { state: State::Quarantined(last_good), .. }) =
+            service.instances.get_mut(instance)
+        {
+            *last_good = target;
+            service.piece = None;
+        }
+    }
+
+    fn forget(&mut self, state: &State) {
+        match state {
+            State::Valid(_) => self.valid -= 1,
+            State::Quarantined(_) => self.quarantined -= 1,
+        }
+    }
+}

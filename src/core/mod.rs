@@ -1,0 +1,34 @@
+//! The functional core: data in, decisions out.
+//!
+//! Nothing here does I/O, keeps time or knows a runtime: whoever calls passes events and
+//! instants in and carries the decisions out. So every rule that matters can be tested
+//! without a network, a disk or a clock.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`event`] | what the watcher tells the registry, and etcd's [`Revision`](event::Revision) |
+//! | [`key`] | which service and instance a key names |
+//! | [`value`], [`address`] | which target a value stands for, or why it is none |
+//! | [`entries`] | what one put or delete does to the entries under the prefix |
+//! | [`registry`] | when a list replaces the entries, and when they may be rendered |
+//! | [`render`] | the bytes of the document |
+//! | [`paging`] | how many keys the next page of a list asks for |
+//! | [`session`] | whether to list, resume or relist, and which changes are complete |
+//! | [`debounce`] | when a burst of changes is over |
+//! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
+//! | [`damping`] | how fast to heal a file that somebody keeps changing |
+//! | [`throttle`] | how many warnings a second are still of use |
+
+pub mod address;
+pub mod damping;
+pub mod debounce;
+pub mod entries;
+pub mod event;
+pub mod key;
+pub mod paging;
+pub mod persist;
+pub mod registry;
+pub mod render;
+pub mod session;
+pub mod throttle;
+pub mod value;

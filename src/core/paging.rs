@@ -1,0 +1,111 @@
+//! Paging: how many keys should the next page of a list ask for?
+//!
+//! etcd walks the index of the whole rest of the range for every page, to fill in its
+//! count, so the cost of a list is quadratic in the number of pages: few large ones are
+//! wanted. But a page is one message, and values may be 1.5 MB each: too large a page would
+//! break the client's decode limit, and strain etcd. So the first page is small, and the
+//! sizes seen so far set those of the next.
+
+/// The most bytes that one message from etcd may have. Pages aim far below it.
+pub const DECODE_LIMIT: usize = 64 << 20;
+
+/// Of keys and values; with room for four times that much if sizes grow on the way.
+const WANTED_BYTES: usize = DECODE_LIMIT / 4;
+
+/// As large as Kubernetes' first pages: at most 750 MB if each value has etcd's 1.5 MB.
+const FIRST: usize = 500;
+
+/// No page asks for more than this many times the keys of the one before.
+const GROWTH: usize = 64;
+
+/// The size of the next page of one list.
+#[derive(Clone, Copy, Debug)]
+pub struct Paging {
+    limit: usize,
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self { limit: FIRST }
+    }
+}
+
+impl Paging {
+    /// The most keys that the next page should have: at least 1.
+    #[must_use]
+    pub fn limit(self) -> usize {
+        self.limit
+    }
+
+    /// A page of that many keys with that many bytes has come.
+    pub fn received(&mut self, keys: usize, bytes: usize) {
+        let each = bytes.div_ceil(keys.max(1)).max(1);
+        self.limit = (WANTED_BYTES / each).clamp(1, self.limit.saturating_mul(GROWTH));
+    }
+
+    /// The page was beyond the limit of one message. Returns whether a smaller one can be
+    /// asked for.
+    pub fn too_large(&mut self) -> bool {
+        let smaller = self.limit > 1;
+        self.limit = (self.limit / 4).max(1);
+        smaller
+    }
+}
+
+/// The first key after `key`: where the page after it starts.
+#[must_use]
+pub fn key_after(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_million_small_entries_come_in_few_pages() {
+        let (mut paging, mut left, mut pages) = (Paging::default(), 1_000_000usize, 0);
+        while left > 0 {
+            let keys = paging.limit().min(left);
+            paging.received(keys, keys * 60);
+            left -= keys;
+            pages += 1;
+        }
+        assert!(pages <= 7, "{pages} pages");
+    }
+
+    #[test]
+    fn values_of_a_megabyte_and_a_half_stay_far_below_the_decode_limit() {
+        const VALUE: usize = 1_500_000;
+        let mut paging = Paging::default();
+        while paging.limit() * VALUE > DECODE_LIMIT {
+            assert!(paging.too_large());
+        }
+        paging.received(paging.limit(), paging.limit() * VALUE);
+        assert!(paging.limit() * VALUE <= WANTED_BYTES);
+    }
+
+    #[test]
+    fn one_key_that_is_too_large_is_the_end_of_it() {
+        let mut paging = Paging { limit: 2 };
+        assert!(paging.too_large());
+        assert!(!paging.too_large());
+    }
+
+    proptest! {
+        #[test]
+        fn every_limit_is_at_least_one_and_aims_at_the_wanted_bytes(
+            pages in prop::collection::vec((0usize..100_000, 0usize..100_000_000), 1..20)
+        ) {
+            let mut paging = Paging::default();
+            for (keys, bytes) in pages {
+                paging.received(keys, bytes);
+                prop_assert!(paging.limit() >= 1);
+                let each = bytes / keys.max(1);
+                prop_assert!(paging.limit() == 1 || paging.limit() * each <= WANTED_BYTES);
+            }
+        }
+    }
+}

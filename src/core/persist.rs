@@ -1,0 +1,236 @@
+//! Persisting: when to publish, when to look at the file, when to leave it alone.
+//!
+//! [`Schedule`] takes hints (something changed, something happened to the file) and says
+//! when there is work; [`plan`] and [`Known`] say what that work is. What was asked for
+//! stays due until it was done, whatever fails on the way.
+
+use std::time::{Duration, Instant};
+
+use super::damping::Damping;
+use super::debounce::Debounce;
+use super::render::Document;
+
+/// An edit by hand is often several system calls: look when it is over, still well within
+/// the second in which drift must be healed.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// A revision is there in part only while its last messages are on the way to the registry.
+const NOT_READY_PAUSE: Duration = Duration::from_millis(10);
+
+/// File systems tell two changes of a file apart only if this much time is between them:
+/// NFS and FAT count in seconds, most others in milliseconds.
+const TIMESTAMP_STEP: Duration = Duration::from_secs(2);
+
+/// What is to be done about the target file, and when.
+#[derive(Debug)]
+pub struct Schedule {
+    debounce: Debounce,
+    damping: Damping,
+    published: bool,
+    inspect: Option<Instant>,
+    flush: bool,
+    not_before: Option<Instant>,
+    working: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing, until a hint comes or the work under way is done.
+    Rest,
+    /// Nothing before this instant.
+    Wait(Instant),
+    /// Call [`Schedule::begin`] and do that.
+    Work,
+}
+
+/// Work that has begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// When the first change that it should publish came; `None` if there was none.
+    pub since: Option<Instant>,
+    /// Whether to compare the file with what was published.
+    pub inspect: bool,
+    /// Whether to publish even without a hint.
+    pub flush: bool,
+}
+
+impl Task {
+    /// Whether the newest document is needed even if the file is as it was.
+    #[must_use]
+    pub fn wants_document(&self) -> bool {
+        self.since.is_some() || self.flush
+    }
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The registry had no document to give.
+    NotReady,
+    /// There was no drift, and nothing else to do.
+    Looked,
+    /// The file holds the document.
+    Done {
+        /// It held something else that nobody had told it to hold.
+        healed: bool,
+    },
+    /// It could not be written; try again after so long.
+    Failed(Duration),
+}
+
+impl Schedule {
+    /// A schedule with nothing to do, before the first publish.
+    #[must_use]
+    pub fn new(debounce: Debounce) -> Self {
+        Self {
+            debounce,
+            damping: Damping::default(),
+            published: false,
+            inspect: None,
+            flush: false,
+            not_before: None,
+            working: false,
+        }
+    }
+
+    /// The registry changed.
+    pub fn changed(&mut self, now: Instant) {
+        self.debounce.changed(now);
+    }
+
+    /// Something happened to the file, perhaps.
+    pub fn inspect(&mut self, now: Instant) {
+        let look = self.damping.not_before(now + SETTLE);
+        self.inspect.get_or_insert(look);
+    }
+
+    /// Whatever is pending is due now, the delay after a failure included.
+    pub fn flush(&mut self) {
+        self.flush = true;
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn step(&self, now: Instant) -> Step {
+        if self.working {
+            return Step::Rest;
+        }
+        if self.flush {
+            return Step::Work;
+        }
+        // The first publish ends the time in which there is no, or an old, document.
+        let publish = if self.published { self.debounce.due() } else { self.debounce.since() };
+        let Some(due) = publish.into_iter().chain(self.inspect).min().max(self.delayed(publish))
+        else {
+            return Step::Rest;
+        };
+        if due <= now { Step::Work } else { Step::Wait(due) }
+    }
+
+    /// Begins the work that is due, and counts all hints so far as taken.
+    pub fn begin(&mut self) -> Task {
+        self.working = true;
+        self.not_before = None;
+        let since = self.debounce.since();
+        self.debounce.clear();
+        Task {
+            since,
+            inspect: self.inspect.take().is_some(),
+            flush: std::mem::take(&mut self.flush),
+        }
+    }
+
+    /// The work is done or has failed.
+    pub fn finish(&mut self, task: Task, outcome: Outcome, now: Instant) {
+        self.working = false;
+        let retry = match outcome {
+            Outcome::Done { healed } => {
+                self.published = true;
+                if healed {
+                    self.damping.healed(now);
+                }
+                return;
+            }
+            Outcome::Looked => return,
+            Outcome::NotReady => NOT_READY_PAUSE,
+            Outcome::Failed(delay) => delay,
+        };
+        if let Some(since) = task.since {
+            self.debounce.resume(since, now);
+        }
+        if task.inspect && outcome != Outcome::NotReady {
+            self.inspect = Some(now);
+        }
+        if task.since.is_some() || self.inspect.is_some() {
+            self.not_before = Some(now + retry);
+        }
+    }
+
+    /// Whether another program keeps changing the file.
+    #[must_use]
+    pub fn is_fight(&self, now: Instant) -> bool {
+        self.damping.is_fight(now)
+    }
+
+    fn delayed(&self, publish: Option<Instant>) -> Option<Instant> {
+        self.not_before.filter(|_| publish.is_some() || self.inspect.is_some())
+    }
+}
+
+/// What to do with a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// The file holds it.
+    Keep,
+    /// Write it.
+    Write,
+    /// Nothing is known of the file: write it unless the file holds the same bytes.
+    Compare,
+}
+
+/// Plans for `wanted`, given what was published before.
+#[must_use]
+pub fn plan(published: Option<&Document>, wanted: &Document, drifted: bool) -> Plan {
+    match published {
+        None => Plan::Compare,
+        Some(published) if !drifted && published.same_bytes(wanted) => Plan::Keep,
+        Some(_) => Plan::Write,
+    }
+}
+
+/// How the file looked (`I`: inode, size, times) when its bytes were known.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<I> {
+    identity: I,
+    at: Instant,
+    settled: bool,
+}
+
+impl<I: PartialEq> Known<I> {
+    /// The file was seen to hold the published bytes, or was written, at `now`.
+    pub fn new(identity: I, now: Instant) -> Self {
+        Self { identity, at: now, settled: false }
+    }
+
+    /// Whether the file looks as it did.
+    pub fn looks_like(&self, seen: &I) -> bool {
+        *seen == self.identity
+    }
+
+    /// Whether the looks can't be trusted, though they are the same: a change within one
+    /// step of the file system's clock leaves size and times as they were. One comparison of
+    /// the bytes later than that step settles it.
+    pub fn is_unsettled(&self, now: Instant) -> bool {
+        !self.settled && now >= self.at + TIMESTAMP_STEP
+    }
+
+    /// The bytes were compared and are right, while the file looked like `seen`.
+    pub fn confirm(&mut self, seen: I, now: Instant) {
+        if self.looks_like(&seen) {
+            self.settled = now >= self.at + TIMESTAMP_STEP;
+        } else {
+            *self = Self::new(seen, now);
+        }
+    }
+}

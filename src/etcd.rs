@@ -1,0 +1,342 @@
+//! The edge to etcd: connections, pages and watches, in the core's words.
+//!
+//! The only module that knows `etcd_client`. It decides nothing: what a response means for
+//! the registry is for [`session`](crate::core::session) to say. Keys and values are moved
+//! out of the responses, never copied.
+
+use std::error::Error as _;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use etcd_client::proto::PbKeyValue;
+use etcd_client::{
+    Client, ConnectOptions, EventType, GetOptions, KvClient, ResponseHeader, WatchClient,
+    WatchOptions, WatchStream as EtcdWatchStream,
+};
+use thiserror::Error;
+use tokio::time::timeout;
+
+use crate::core::event::{Change, KeyValue, Lookup, Revision};
+use crate::core::key::Prefix;
+use crate::core::paging::DECODE_LIMIT;
+use crate::core::session::{Header, WatchMessage};
+
+/// To reach a member and have its first answer.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// For one page: etcd itself gives a linearizable read up after 7 s without a leader; the
+/// rest is for the bytes of a large page on a slow line.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// etcd closes connections that are probed more often than every 5 s.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(6);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// The URL of one member of the cluster, such as `http://127.0.0.1:2379`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server(String);
+
+/// Why a text is no [`Server`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ServerError {
+    /// Neither a URL nor a host.
+    #[error("not a URL such as http://127.0.0.1:2379")]
+    Malformed,
+    /// Only the two of HTTP are spoken.
+    #[error("the scheme must be http")]
+    Scheme,
+    /// TLS needs certificates to be told.
+    #[error("https is not supported by this version; use http")]
+    Https,
+    /// Nothing but a host and a port may stand there.
+    #[error("a user, path or query has no place in it; give http://HOST:PORT alone")]
+    Extra,
+}
+
+impl Server {
+    /// etcd's own port for clients.
+    const DEFAULT_PORT: u16 = 2379;
+
+    /// Takes `http://host:port`; scheme and port may be left out, as with etcdctl.
+    pub fn parse(text: &str) -> Result<Self, ServerError> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+        match scheme {
+            "http" => {}
+            "https" => return Err(ServerError::Https),
+            _ => return Err(ServerError::Scheme),
+        }
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        if authority.contains(['/', '?', '#', '@']) {
+            return Err(ServerError::Extra);
+        }
+        let authority: http::uri::Authority =
+            authority.parse().map_err(|_| ServerError::Malformed)?;
+        let host = authority.host();
+        let port = match authority.port() {
+            Some(port) => port.as_str().parse().map_err(|_| ServerError::Malformed)?,
+            None if authority.as_str() == host => Self::DEFAULT_PORT,
+            None => return Err(ServerError::Malformed),
+        };
+        if host.is_empty() || port == 0 {
+            return Err(ServerError::Malformed);
+        }
+        Ok(Self(format!("http://{host}:{port}")))
+    }
+
+    /// The URL with its scheme and port.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The revision asked for is compacted.
+    #[error("the revision has been compacted")]
+    Compacted,
+    /// One message would be beyond the limit.
+    #[error("one message is larger than {DECODE_LIMIT} bytes")]
+    TooLarge,
+    /// The stream ended without a word.
+    #[error("the server closed the stream")]
+    Closed,
+    /// Whatever else the server or the transport said.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page {
+    /// Who answered, and at which revision.
+    pub header: Header,
+    /// Ascending by key.
+    pub entries: Vec<KeyValue>,
+    /// Whether there are more after these.
+    pub more: bool,
+}
+
+/// A connection to one member.
+pub struct Connection {
+    kv: KvClient,
+    watch: WatchClient,
+    /// What the member said of itself, if it did.
+    pub version: String,
+}
+
+impl Connection {
+    /// Connects and waits for the member's first answer.
+    pub async fn open(server: &Server) -> Result<Self, Error> {
+        let options = ConnectOptions::new()
+            .with_require_leader(true)
+            .with_connect_timeout(DIAL_TIMEOUT)
+            .with_keep_alive(KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT)
+            .with_keep_alive_while_idle(true);
+        let client =
+            within(DIAL_TIMEOUT, Client::connect([server.as_str()], Some(options))).await?;
+        // `connect` succeeds with nobody listening: ask for something that every member can
+        // say by itself. Proxies may not know the call, which is an answer as well.
+        let status = within(DIAL_TIMEOUT, client.maintenance_client().status()).await;
+        let version = match status {
+            Ok(status) => status.version().to_owned(),
+            Err(Error::Other(text)) if text.starts_with(UNIMPLEMENTED) => String::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            kv: client.kv_client().max_decoding_message_size(DECODE_LIMIT),
+            watch: client.watch_client().max_decoding_message_size(DECODE_LIMIT),
+            version,
+        })
+    }
+
+    /// Reads keys from `from` to the end of the prefix, at most `limit`; at the newest
+    /// revision, or at `pinned`. A linearizable read.
+    pub async fn page(
+        &mut self,
+        prefix: &Prefix,
+        from: Vec<u8>,
+        limit: usize,
+        pinned: Option<Revision>,
+    ) -> Result<Page, Error> {
+        let options = GetOptions::new()
+            .with_range(prefix.range_end())
+            .with_limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .with_revision(pinned.map_or(0, |revision| revision.0));
+        let response = within(PAGE_TIMEOUT, self.kv.get(from, Some(options))).await?;
+        Ok(Page {
+            header: header(response.header()),
+            more: response.more(),
+            entries: response.0.kvs.into_iter().map(key_value).collect(),
+        })
+    }
+
+    /// Reads the value that a key had right before a bad one; `None` if it had none.
+    /// Several may be asked for at the same time.
+    pub fn value_before(
+        &self,
+        lookup: &Lookup,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send + use<> {
+        let mut kv = self.kv.clone();
+        let key = lookup.key.clone();
+        let options = GetOptions::new().with_revision(lookup.mod_revision.previous().0);
+        async move {
+            let response = within(PAGE_TIMEOUT, kv.get(key, Some(options))).await?;
+            Ok(response.0.kvs.into_iter().next().map(|kv| kv.value))
+        }
+    }
+
+    /// Watches the prefix from `from` on, inclusive. Revisions of any size come in
+    /// fragments below the decode limit.
+    pub async fn watch(&mut self, prefix: &Prefix, from: Revision) -> Result<WatchStream, Error> {
+        let options = WatchOptions::new()
+            .with_range(prefix.range_end())
+            .with_start_revision(from.0)
+            .with_progress_notify()
+            .with_fragment();
+        let watch = self.watch.watch(prefix.as_str(), Some(options));
+        Ok(WatchStream(within(DIAL_TIMEOUT, watch).await?))
+    }
+}
+
+/// The responses of one watch.
+pub struct WatchStream(EtcdWatchStream);
+
+impl WatchStream {
+    /// Waits for the next response, for as long as it takes.
+    pub async fn next(&mut self) -> Result<WatchMessage, Error> {
+        let response = self.0.message().await.map_err(Error::from)?.ok_or(Error::Closed)?;
+        let header = header(response.header());
+        let message = response.0;
+        let changes = message.events.into_iter().map(|event| {
+            let kv = event.kv.ok_or_else(|| Error::Other("an event without a key".into()))?;
+            match EventType::try_from(event.r#type) {
+                Ok(EventType::Put) => Ok(Change::Put(key_value(kv))),
+                Ok(EventType::Delete) => {
+                    Ok(Change::Delete { key: kv.key, mod_revision: Revision(kv.mod_revision) })
+                }
+                Err(_) => Err(Error::Other(format!("an event of unknown type {}", event.r#type))),
+            }
+        });
+        Ok(WatchMessage {
+            header,
+            watch_id: message.watch_id,
+            created: message.created,
+            canceled: message.canceled,
+            compact_revision: Revision(message.compact_revision),
+            cancel_reason: message.cancel_reason,
+            fragment: message.fragment,
+            changes: changes.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<etcd_client::Error> for Error {
+    fn from(error: etcd_client::Error) -> Self {
+        let etcd_client::Error::GRpcStatus(status) = &error else {
+            return Self::Other(error.to_string());
+        };
+        let message = status.message();
+        if message.contains("required revision has been compacted") {
+            return Self::Compacted;
+        }
+        // The client's words, then those of etcd, whose own limit is 2 GiB.
+        if message.contains("decoded message length too large")
+            || message.contains("trying to send message larger than max")
+        {
+            return Self::TooLarge;
+        }
+        // Refused connections and the like stand at the end of the chain of causes.
+        let mut text = format!("{:?}: {message}", status.code());
+        let mut source = status.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text = format!("{text}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        Self::Other(text)
+    }
+}
+
+/// How the text of that gRPC status begins.
+const UNIMPLEMENTED: &str = "Unimplemented";
+
+async fn within<T>(
+    limit: Duration,
+    request: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, Error> {
+    match timeout(limit, request).await {
+        Ok(answer) => answer.map_err(Error::from),
+        Err(_) => Err(Error::Timeout(limit)),
+    }
+}
+
+fn header(header: Option<&ResponseHeader>) -> Header {
+    header.map_or_else(Header::default, |header| Header {
+        cluster_id: header.cluster_id(),
+        revision: Revision(header.revision()),
+    })
+}
+
+fn key_value(kv: PbKeyValue) -> KeyValue {
+    KeyValue {
+        key: kv.key,
+        value: kv.value,
+        mod_revision: Revision(kv.mod_revision),
+        version: kv.version,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_a_host_with_or_without_scheme_and_port() {
+        for (text, url) in [
+            ("http://127.0.0.1:2379", "http://127.0.0.1:2379"),
+            ("http://etcd-1.example/", "http://etcd-1.example:2379"),
+            ("127.0.0.1:4001", "http://127.0.0.1:4001"),
+            ("etcd", "http://etcd:2379"),
+            ("[::1]:2379", "http://[::1]:2379"),
+        ] {
+            assert_eq!(Server::parse(text).map(|server| server.0), Ok(url.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_its_reason() {
+        use ServerError::{Extra, Https, Malformed, Scheme};
+        for (text, reason) in [
+            ("", Malformed),
+            ("http://", Malformed),
+            ("http://a b:1", Malformed),
+            ("http://a:port", Malformed),
+            ("http://a:99999", Malformed),
+            ("http://a:0", Malformed),
+            ("http://a:", Malformed),
+            ("::1:2379", Malformed),
+            ("http//a", Extra),
+            ("http://a:1/v3", Extra),
+            ("http://user:secret@a:1", Extra),
+            ("http://a:1?x", Extra),
+            ("ftp://a:1", Scheme),
+            ("https://a:1", Https),
+        ] {
+            assert_eq!(Server::parse(text), Err(reason), "{text}");
+        }
+    }
+}

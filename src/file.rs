@@ -1,0 +1,249 @@
+//! The target file on disk: looking at it, and replacing it atomically.
+//!
+//! A document is written to a temporary file in `.etcd-sd/` beside the target, synced, and
+//! renamed over the target; then the directory is synced. So whoever opens the target gets
+//! one whole document, also after a power cut. Prometheus watches the target's directory
+//! and reads everything again at any event in it: staging in a subdirectory, which it does
+//! not watch, makes one event a publish. The temporary name ends in `.tmp`, which the
+//! patterns of `file_sd_configs` can't match.
+//!
+//! Everything here blocks: call it where that is allowed. The only module that does file I/O.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::core::render::Document;
+
+/// Of the subdirectory that holds temporary files.
+pub const STAGING: &str = ".etcd-sd";
+
+/// Readable by all, since Prometheus runs as another user.
+const DEFAULT_MODE: u32 = 0o644;
+
+const BUFFER: usize = 256 << 10;
+
+/// The file that Prometheus reads.
+#[derive(Clone, Debug)]
+pub struct TargetFile {
+    path: PathBuf,
+}
+
+/// What could not be done to which path.
+#[derive(Debug, Error)]
+#[error("cannot {operation} {}", path.display())]
+pub struct Error {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What tells one state of a file from another without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// What tells a directory from another one, be it made anew at the same path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectoryId {
+    device: u64,
+    inode: u64,
+}
+
+/// How the file differs from the document that it should hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Drift {
+    /// There is no file.
+    #[error("deleted")]
+    Deleted,
+    /// It has no bytes.
+    #[error("truncated to 0 bytes")]
+    Emptied,
+    /// It ends in the middle of the document.
+    #[error("truncated to {bytes} bytes")]
+    Truncated {
+        /// Its length.
+        bytes: u64,
+    },
+    /// It holds something else.
+    #[error("edited or replaced, {bytes} bytes")]
+    Edited {
+        /// Its length.
+        bytes: u64,
+    },
+    /// A directory, a symlink or the like stands in its place.
+    #[error("replaced by something that is not a regular file")]
+    NotAFile,
+}
+
+impl TargetFile {
+    /// `path` must have a file name; its directory must exist by the time of a publish.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The file itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory that holds it.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        match self.path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    /// Tells the directory from another one of the same path.
+    pub fn directory_id(&self) -> Result<DirectoryId, Error> {
+        match fs::metadata(self.directory()) {
+            Ok(metadata) => Ok(DirectoryId { device: metadata.dev(), inode: metadata.ino() }),
+            Err(error) => Err(self.error("look at the directory of", error)),
+        }
+    }
+
+    /// How the file looks; `None` if there is none.
+    pub fn identity(&self) -> Result<Option<Identity>, Error> {
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) => Ok(Some(Identity::of(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.error("look at", error)),
+        }
+    }
+
+    /// Compares the file with `document`, byte by byte; `None` if they are equal. An
+    /// unreadable file counts as edited: writing it anew is what helps.
+    pub fn compare(&self, document: &Document) -> Result<Option<Drift>, Error> {
+        let metadata = match fs::symlink_metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(Drift::Deleted));
+            }
+            Err(error) => return Err(self.error("look at", error)),
+        };
+        let bytes = metadata.len();
+        if !metadata.is_file() {
+            return Ok(Some(Drift::NotAFile));
+        }
+        if bytes == 0 {
+            return Ok(Some(Drift::Emptied));
+        }
+        match File::open(&self.path).and_then(|file| matches_up_to(file, document)) {
+            Ok(matched) if matched == document.len() && matched as u64 == bytes => Ok(None),
+            Ok(matched) if matched as u64 == bytes => Ok(Some(Drift::Truncated { bytes })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Drift::Deleted)),
+            Ok(_) | Err(_) => Ok(Some(Drift::Edited { bytes })),
+        }
+    }
+
+    /// Makes the file hold `document`, from one instant to the next, for good.
+    pub fn replace(&self, document: &Document) -> Result<Identity, Error> {
+        let staging = self.directory().join(STAGING);
+        if let Err(error) = fs::create_dir(&staging)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(Error { operation: "create", path: staging, source: error });
+        }
+        let mode = fs::symlink_metadata(&self.path)
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .map_or(DEFAULT_MODE, |metadata| metadata.mode() & 0o7777);
+        let staged = stage(&staging, document, mode).map_err(|error| Error {
+            operation: "write to",
+            path: staging,
+            source: error,
+        })?;
+        let file =
+            staged.persist(&self.path).map_err(|error| self.error("replace", error.error))?;
+        File::open(self.directory())
+            .and_then(|directory| directory.sync_all())
+            .map_err(|error| self.error("sync the directory of", error))?;
+        let metadata = file.metadata().map_err(|error| self.error("look at", error))?;
+        Ok(Identity::of(&metadata))
+    }
+
+    fn error(&self, operation: &'static str, source: io::Error) -> Error {
+        Error { operation, path: self.path.clone(), source }
+    }
+}
+
+impl Identity {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl Drift {
+    /// What can be told of a file without reading it.
+    #[must_use]
+    pub fn by_looks(seen: Option<Identity>) -> Self {
+        match seen {
+            None => Self::Deleted,
+            Some(Identity { bytes: 0, .. }) => Self::Emptied,
+            Some(Identity { bytes, .. }) => Self::Edited { bytes },
+        }
+    }
+}
+
+/// A synced temporary file with the document and the mode; gone again if it is dropped.
+fn stage(staging: &Path, document: &Document, mode: u32) -> io::Result<tempfile::NamedTempFile> {
+    let staged = tempfile::Builder::new().prefix("").suffix(".tmp").tempfile_in(staging)?;
+    let mut writer = BufWriter::with_capacity(BUFFER, staged.as_file());
+    for chunk in document.chunks() {
+        writer.write_all(chunk)?;
+    }
+    writer.flush()?;
+    drop(writer);
+    staged.as_file().set_permissions(Permissions::from_mode(mode))?;
+    staged.as_file().sync_all()?;
+    Ok(staged)
+}
+
+/// How many bytes of the file are those of the document, from the start on.
+fn matches_up_to(file: File, document: &Document) -> io::Result<usize> {
+    let mut reader = BufReader::with_capacity(BUFFER, file);
+    let mut buffer = vec![0; BUFFER];
+    let mut matched = 0;
+    for chunk in document.chunks() {
+        for part in chunk.chunks(BUFFER) {
+            let read = read_full(&mut reader, &mut buffer[..part.len()])?;
+            let equal = part.iter().zip(&buffer[..read]).take_while(|(a, b)| a == b).count();
+            matched += equal;
+            if equal < part.len() {
+                return Ok(matched);
+            }
+        }
+    }
+    Ok(matched)
+}
+
+fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,72 @@
+//! Logs: one line a transition, to standard error, as text or JSON.
+//!
+//! Messages are constant, what varies stands in fields.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, IsTerminal};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What needs an operator.
+    Error,
+    /// What may need one.
+    Warn,
+    /// Every transition.
+    Info,
+    /// Every batch of events too.
+    Debug,
+    /// All there is.
+    Trace,
+}
+
+/// How a line of log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sends the logs of this process to standard error, from now on. A second call changes
+/// nothing.
+pub fn init(level: LogLevel, format: LogFormat) {
+    let ours = match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    // The libraries speak up only where all is wanted: HTTP/2 logs each frame.
+    let theirs = if level == LogLevel::Trace { "debug" } else { "off" };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(format!("{theirs},etcd_sd={ours}")))
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal());
+    let _ = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+/// Shows an error with its causes, each after a colon.
+pub struct Chain<'e>(pub &'e dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
