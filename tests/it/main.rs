@@ -1,0 +1,5 @@
+//! The integration tests, in one binary.
+
+#[path = "../embedded/mod.rs"]
+mod embedded;
+mod smoke;
