@@ -234,3 +234,6 @@ impl<I: PartialEq> Known<I> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,3 +167,6 @@ impl Registry {
         applied.changed = complete && std::mem::take(&mut held.unsaid);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,11 +136,7 @@ impl Faults {
     pub(crate) fn go_silent(&self, silent: bool) {
         self.set(|settings| {
             settings.events_held = silent;
-            settings.progress = if silent {
-                Progress::Ignored
-            } else {
-                Progress::True
-            };
+            settings.progress = if silent { Progress::Ignored } else { Progress::True };
         });
     }
 
@@ -152,11 +148,7 @@ impl Faults {
     /// Progress is answered at once with the present revision, although events are
     /// still to come: a bug of etcd before 3.4.25 and 3.5.8.
     pub(crate) fn let_progress_overtake(&self, overtake: bool) {
-        let progress = if overtake {
-            Progress::Overtaking
-        } else {
-            Progress::True
-        };
+        let progress = if overtake { Progress::Overtaking } else { Progress::True };
         self.set(|settings| settings.progress = progress);
     }
 

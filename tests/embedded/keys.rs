@@ -31,10 +31,7 @@ impl KeyRange {
             [0] => End::Unbounded,
             end => End::Before(end.into()),
         };
-        Self {
-            start: key.into(),
-            end,
-        }
+        Self { start: key.into(), end }
     }
 
     /// The range of a watch, where an empty key means the smallest one.

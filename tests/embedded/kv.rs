@@ -28,9 +28,8 @@ impl PbKvService for Api {
         let request = request.into_inner();
         self.faults.before_range().await?;
         check_range(&request)?;
-        let (revision, page) = self
-            .store
-            .read(|state| range(state, &request).map(|page| (state.revision, page)))?;
+        let (revision, page) =
+            self.store.read(|state| range(state, &request).map(|page| (state.revision, page)))?;
         let returned = page.versions.len();
         self.requests.record(|seen| {
             seen.ranges.push(RangeRequest {
@@ -43,10 +42,7 @@ impl PbKvService for Api {
         });
         self.faults.range_answered();
         let response = range_response(&request, &page);
-        Ok(Response::new(PbRangeResponse {
-            header: Some(self.header(revision)),
-            ..response
-        }))
+        Ok(Response::new(PbRangeResponse { header: Some(self.header(revision)), ..response }))
     }
 
     type RangeStreamStream = ReceiverStream<Result<PbRangeStreamResponse, Status>>;
@@ -55,9 +51,7 @@ impl PbKvService for Api {
         &self,
         _: Request<PbRangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
-        Err(Status::unimplemented(
-            "unknown method RangeStream for service etcdserverpb.KV",
-        ))
+        Err(Status::unimplemented("unknown method RangeStream for service etcdserverpb.KV"))
     }
 
     async fn put(&self, request: Request<PbPutRequest>) -> Result<Response<PbPutResponse>, Status> {
@@ -68,10 +62,7 @@ impl PbKvService for Api {
             check_put_against(state, &request)?;
             Ok::<_, Error>((revision, put(state, revision, request)))
         })?;
-        Ok(Response::new(PbPutResponse {
-            header: Some(self.header(revision)),
-            ..response
-        }))
+        Ok(Response::new(PbPutResponse { header: Some(self.header(revision)), ..response }))
     }
 
     async fn delete_range(
@@ -85,10 +76,7 @@ impl PbKvService for Api {
             let response = delete(state, revision, &request);
             (state.revision, response)
         });
-        Ok(Response::new(PbDeleteResponse {
-            header: Some(self.header(revision)),
-            ..response
-        }))
+        Ok(Response::new(PbDeleteResponse { header: Some(self.header(revision)), ..response }))
     }
 
     async fn txn(&self, request: Request<PbTxnRequest>) -> Result<Response<PbTxnResponse>, Status> {
@@ -103,9 +91,7 @@ impl PbKvService for Api {
     ) -> Result<Response<PbCompactionResponse>, Status> {
         self.admit()?;
         self.store.compact(request.into_inner().revision)?;
-        Ok(Response::new(PbCompactionResponse {
-            header: Some(self.header(self.store.revision())),
-        }))
+        Ok(Response::new(PbCompactionResponse { header: Some(self.header(self.store.revision())) }))
     }
 }
 
@@ -180,15 +166,8 @@ fn is_filtered(request: &PbRangeRequest) -> bool {
 
 fn passes(request: &PbRangeRequest, version: &KeyVersion) -> bool {
     let within = |revision, min, max| min <= revision && (max == 0 || revision <= max);
-    within(
-        version.mod_revision,
-        request.min_mod_revision,
-        request.max_mod_revision,
-    ) && within(
-        version.create_revision,
-        request.min_create_revision,
-        request.max_create_revision,
-    )
+    within(version.mod_revision, request.min_mod_revision, request.max_mod_revision)
+        && within(version.create_revision, request.min_create_revision, request.max_create_revision)
 }
 
 fn sort(request: &PbRangeRequest, versions: &mut [Arc<KeyVersion>]) {
@@ -237,10 +216,7 @@ pub(super) fn put(state: &mut State, revision: i64, request: PbPutRequest) -> Pb
     };
     let before = state.put(revision, &request.key, value, lease);
     let before = before.filter(|_| request.prev_kv);
-    PbPutResponse {
-        header: None,
-        prev_kv: before.as_deref().map(key_value),
-    }
+    PbPutResponse { header: None, prev_kv: before.as_deref().map(key_value) }
 }
 
 pub(super) fn delete(

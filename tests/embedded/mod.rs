@@ -125,9 +125,7 @@ impl Embedded {
     pub(crate) async fn start_again(&mut self) {
         assert!(self.tasks.is_empty(), "the server is running");
         assert!(self.address.ip().is_loopback(), "only for this machine");
-        let listener = TcpListener::bind(self.address)
-            .await
-            .expect("the port is free");
+        let listener = TcpListener::bind(self.address).await.expect("the port is free");
         self.address = listener.local_addr().expect("it is bound");
         let connections = self.connections.clone();
         let incoming = TcpListenerStream::new(listener)

@@ -57,10 +57,7 @@ impl Requests {
     /// Forgets what was asked so far.
     pub(crate) fn forget(&self) {
         self.record(|seen| {
-            *seen = Seen {
-                open_streams: seen.open_streams,
-                ..Seen::default()
-            };
+            *seen = Seen { open_streams: seen.open_streams, ..Seen::default() };
         });
     }
 

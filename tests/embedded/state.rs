@@ -42,15 +42,12 @@ struct History {
 
 impl History {
     fn at(&self, revision: i64) -> Option<&Arc<KeyVersion>> {
-        self.live
-            .as_ref()
-            .filter(|live| live.mod_revision <= revision)
-            .or_else(|| {
-                let past = self.past.iter().rev();
-                past.into_iter()
-                    .find(|past| past.mod_revision <= revision)
-                    .filter(|past| !past.is_tombstone())
-            })
+        self.live.as_ref().filter(|live| live.mod_revision <= revision).or_else(|| {
+            let past = self.past.iter().rev();
+            past.into_iter()
+                .find(|past| past.mod_revision <= revision)
+                .filter(|past| !past.is_tombstone())
+        })
     }
 }
 
@@ -74,11 +71,7 @@ pub(crate) enum Batch {
     /// The changes that it wants are gone.
     Compacted { compacted: i64 },
     /// The changes from where it stood, up to but without `next`.
-    Changes {
-        changes: Vec<Change>,
-        next: i64,
-        revision: i64,
-    },
+    Changes { changes: Vec<Change>, next: i64, revision: i64 },
 }
 
 /// The state of the store at one revision, and what led there.
@@ -137,10 +130,7 @@ impl State {
             (now, before)
         } else {
             let now = next(key.into(), None);
-            let history = History {
-                live: Some(now.clone()),
-                past: Vec::new(),
-            };
+            let history = History { live: Some(now.clone()), past: Vec::new() };
             self.keys.insert(now.key.clone(), history);
             (now, None)
         };
@@ -191,11 +181,7 @@ impl State {
         let at = self.readable(at)?;
         let count = self.count(range, at);
         if count_only {
-            return Ok(Page {
-                versions: Vec::new(),
-                count,
-                more: false,
-            });
+            return Ok(Page { versions: Vec::new(), count, more: false });
         }
         let wanted = if limit == 0 { count } else { count.min(limit) };
         let versions = self
@@ -205,11 +191,7 @@ impl State {
             .take(wanted)
             .cloned()
             .collect();
-        Ok(Page {
-            versions,
-            count,
-            more: wanted < count,
-        })
+        Ok(Page { versions, count, more: wanted < count })
     }
 
     /// The revision that a read at `at` means, if it can still be read.
@@ -253,9 +235,7 @@ impl State {
         const MAX_PASSED_OVER: usize = 100_000;
 
         if from < self.compacted {
-            return Batch::Compacted {
-                compacted: self.compacted,
-            };
+            return Batch::Compacted { compacted: self.compacted };
         }
         let (mut changes, mut next) = (Vec::new(), self.revision + 1);
         let (mut revisions, mut last, mut passed_over) = (0, 0, 0);
@@ -270,9 +250,7 @@ impl State {
                 passed_over += 1;
                 continue;
             }
-            let seen = changes
-                .last()
-                .map(|change: &Change| change.now.mod_revision);
+            let seen = changes.last().map(|change: &Change| change.now.mod_revision);
             if seen != Some(now.mod_revision) {
                 revisions += 1;
             }
@@ -280,11 +258,7 @@ impl State {
             let now = now.clone();
             changes.push(Change { now, before });
         }
-        Batch::Changes {
-            changes,
-            next,
-            revision: self.revision,
-        }
+        Batch::Changes { changes, next, revision: self.revision }
     }
 
     fn before(&self, change: &KeyVersion) -> Option<Arc<KeyVersion>> {

@@ -118,9 +118,7 @@ impl Store {
     /// The value of a key.
     pub(crate) fn get(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
         let state = self.lock();
-        state
-            .get(key.as_ref())
-            .map(|version| version.value.to_vec())
+        state.get(key.as_ref()).map(|version| version.value.to_vec())
     }
 
     /// All entries under `prefix` in order of their keys, and the revision that they are of.
