@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
+mod conformance;
 #[path = "../embedded/mod.rs"]
 mod embedded;
-mod smoke;
+mod support;
