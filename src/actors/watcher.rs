@@ -108,7 +108,7 @@ impl Task {
     async fn run(mut self) {
         loop {
             let server = self.servers[self.attempt % self.servers.len()].clone();
-            let mut end = Box::pin(self.serve(&server)).await;
+            let mut end = self.serve(&server).await;
             if let End::Lost(reason) = end {
                 let delay = self.backoff.failed(Instant::now());
                 self.outage.lost(&server, &reason.to_string(), delay);
@@ -135,7 +135,7 @@ impl Task {
 
     /// Serves one connection to its end.
     async fn serve(&mut self, server: &Server) -> End {
-        let opened = match self.wire.unless_told(Connection::open(server)).await {
+        let opened = match self.wire.unless_told(Box::pin(Connection::open(server))).await {
             Ok(opened) => opened,
             Err(told) => return told,
         };

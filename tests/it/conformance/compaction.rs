@@ -50,10 +50,7 @@ async fn the_present_survives_a_compaction(mut client: Client) {
     assert_eq!(get(&mut client, "", all_at(0)).await, "a=2 c=2");
     let response = client.get("a", None).await.unwrap();
     let kv = &response.kvs()[0];
-    assert_eq!(
-        (kv.create_revision(), kv.mod_revision(), kv.version()),
-        (2, 4, 2)
-    );
+    assert_eq!((kv.create_revision(), kv.mod_revision(), kv.version()), (2, 4, 2));
     put(&mut client, "a", "3").await;
     let response = client.get("a", None).await.unwrap();
     assert_eq!(response.kvs()[0].version(), 3);

@@ -34,14 +34,9 @@ async fn put_leased(client: &mut Client, key: &str, lease: i64) {
 
 async fn keys(client: &mut Client, lease: i64) -> Vec<String> {
     let options = LeaseTimeToLiveOptions::new().with_keys();
-    let response = client
-        .lease_time_to_live(lease, Some(options))
-        .await
-        .unwrap();
+    let response = client.lease_time_to_live(lease, Some(options)).await.unwrap();
     let keys = response.keys().iter();
-    let mut keys: Vec<_> = keys
-        .map(|key| String::from_utf8(key.clone()).unwrap())
-        .collect();
+    let mut keys: Vec<_> = keys.map(|key| String::from_utf8(key.clone()).unwrap()).collect();
     keys.sort();
     keys
 }

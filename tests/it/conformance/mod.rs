@@ -90,11 +90,7 @@ fn told(response: &WatchResponse) -> String {
         }
     });
     let events = events.collect::<Vec<_>>();
-    if events.is_empty() {
-        "-".into()
-    } else {
-        events.join(", ")
-    }
+    if events.is_empty() { "-".into() } else { events.join(", ") }
 }
 
 /// Opens a watch on all keys under `prefix`, and takes the response that says so.

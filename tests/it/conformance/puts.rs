@@ -52,10 +52,7 @@ async fn a_put_can_keep_the_value_or_the_lease(mut client: Client) {
     let keep_lease = PutOptions::new().with_ignore_lease();
     client.put("a", "2", Some(keep_lease)).await.unwrap();
     let kv = entry(&mut client, "a").await;
-    assert_eq!(
-        (kv.value(), kv.lease(), kv.version()),
-        (&b"2"[..], lease, 2)
-    );
+    assert_eq!((kv.value(), kv.lease(), kv.version()), (&b"2"[..], lease, 2));
 
     let keep_value = PutOptions::new().with_ignore_value();
     client.put("a", "", Some(keep_value)).await.unwrap();
@@ -68,10 +65,7 @@ async fn keeping_what_is_not_there_is_refused(mut client: Client) {
     let options = PutOptions::new().with_ignore_value();
     assert_eq!(refusal(client.put("a", "", Some(options)).await), not_found);
     let options = PutOptions::new().with_ignore_lease();
-    assert_eq!(
-        refusal(client.put("a", "1", Some(options)).await),
-        not_found
-    );
+    assert_eq!(refusal(client.put("a", "1", Some(options)).await), not_found);
     assert_eq!(revision(&mut client).await, 1);
 }
 

@@ -38,11 +38,7 @@ async fn a_new_store_is_at_revision_1(mut client: Client) {
 }
 
 async fn a_range_is_one_key_or_up_to_an_end_or_a_prefix_or_all(mut client: Client) {
-    put_all(
-        &mut client,
-        &[("b", "2"), ("a", "1"), ("a/x", "3"), ("c", "4")],
-    )
-    .await;
+    put_all(&mut client, &[("b", "2"), ("a", "1"), ("a/x", "3"), ("c", "4")]).await;
     assert_eq!(get(&mut client, "a", GetOptions::new()).await, "a=1");
     let up_to_c = GetOptions::new().with_range("c");
     assert_eq!(get(&mut client, "a", up_to_c).await, "a=1 a/x=3 b=2");
@@ -66,13 +62,9 @@ async fn a_range_that_ends_before_it_begins_is_empty(mut client: Client) {
 async fn a_page_says_that_there_is_more_and_counts_all(mut client: Client) {
     put_all(&mut client, &[("a", "1"), ("b", "2"), ("c", "3")]).await;
     let limit = |n| Some(GetOptions::new().with_from_key().with_limit(n));
-    for (n, entries, more) in [
-        (1, 1, true),
-        (2, 2, true),
-        (3, 3, false),
-        (9, 3, false),
-        (0, 3, false),
-    ] {
+    for (n, entries, more) in
+        [(1, 1, true), (2, 2, true), (3, 3, false), (9, 3, false), (0, 3, false)]
+    {
         let page = client.get("a", limit(n)).await.unwrap();
         let found = (page.kvs().len(), page.more(), page.count());
         assert_eq!(found, (entries, more, 3), "limit {n}");
@@ -82,29 +74,17 @@ async fn a_page_says_that_there_is_more_and_counts_all(mut client: Client) {
 }
 
 async fn pages_at_one_revision_make_one_snapshot(mut client: Client) {
-    put_all(
-        &mut client,
-        &[("k/1", "a"), ("k/2", "b"), ("k/3", "c"), ("k/4", "d")],
-    )
-    .await;
+    put_all(&mut client, &[("k/1", "a"), ("k/2", "b"), ("k/3", "c"), ("k/4", "d")]).await;
     let pinned = delete(&mut client, "k/2").await;
-    let page = |from: &'static str| {
-        (
-            from,
-            GetOptions::new().with_range("k0").with_revision(pinned),
-        )
-    };
+    let page =
+        |from: &'static str| (from, GetOptions::new().with_range("k0").with_revision(pinned));
     let (key, options) = page("k/");
     let first = client.get(key, Some(options.with_limit(2))).await.unwrap();
     assert_eq!(words(first.kvs()), "k/1=a k/3=c");
     assert_eq!((first.more(), first.count()), (true, 3));
 
     // What happens between the pages belongs to no page.
-    put_all(
-        &mut client,
-        &[("k/2", "again"), ("k/35", "new"), ("k/4", "changed")],
-    )
-    .await;
+    put_all(&mut client, &[("k/2", "again"), ("k/35", "new"), ("k/4", "changed")]).await;
     delete(&mut client, "k/1").await;
     delete(&mut client, "k/4").await;
 
@@ -124,19 +104,9 @@ async fn a_count_at_an_older_revision_is_of_then(mut client: Client) {
     let one_again = delete(&mut client, "a").await;
     put(&mut client, "a", "3").await;
     put(&mut client, "c", "1").await;
-    for (at, count) in [
-        (1, 0),
-        (one, 1),
-        (two, 2),
-        (still_two, 2),
-        (one_again, 1),
-        (0, 3),
-    ] {
+    for (at, count) in [(1, 0), (one, 1), (two, 2), (still_two, 2), (one_again, 1), (0, 3)] {
         let options = GetOptions::new().with_all_keys().with_revision(at);
-        let response = client
-            .get("", Some(options.with_count_only()))
-            .await
-            .unwrap();
+        let response = client.get("", Some(options.with_count_only())).await.unwrap();
         assert_eq!(response.count(), count, "at {at}");
     }
 }
@@ -160,10 +130,7 @@ async fn a_read_of_the_future_is_refused(mut client: Client) {
 
 async fn keys_only_leaves_the_values_out(mut client: Client) {
     put(&mut client, "a", "1").await;
-    let response = client
-        .get("a", Some(prefix().with_keys_only()))
-        .await
-        .unwrap();
+    let response = client.get("a", Some(prefix().with_keys_only())).await.unwrap();
     let kv = &response.kvs()[0];
     assert_eq!((kv.key(), kv.value()), (&b"a"[..], &b""[..]));
     assert_eq!((kv.create_revision(), kv.version()), (2, 1));
@@ -190,21 +157,12 @@ async fn results_are_sorted_as_asked(mut client: Client) {
     ] {
         let all = || GetOptions::new().with_all_keys();
         let sorted = |order| all().with_sort(target, order);
-        assert_eq!(
-            get(&mut client, "", sorted(SortOrder::Ascend)).await,
-            ascending
-        );
+        assert_eq!(get(&mut client, "", sorted(SortOrder::Ascend)).await, ascending);
         // Of another target than the key, no order means ascending.
-        assert_eq!(
-            get(&mut client, "", sorted(SortOrder::None)).await,
-            ascending
-        );
+        assert_eq!(get(&mut client, "", sorted(SortOrder::None)).await, ascending);
         let descending: Vec<_> = ascending.rsplit(' ').collect();
         let descending = descending.join(" ");
-        assert_eq!(
-            get(&mut client, "", sorted(SortOrder::Descend)).await,
-            descending
-        );
+        assert_eq!(get(&mut client, "", sorted(SortOrder::Descend)).await, descending);
     }
 }
 
@@ -219,11 +177,7 @@ async fn a_limit_cuts_after_sorting(mut client: Client) {
 
 async fn filters_by_revision_leave_the_count_alone(mut client: Client) {
     // Created and modified: a 2 and 5, b 3 and 3, c 4 and 4.
-    put_all(
-        &mut client,
-        &[("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")],
-    )
-    .await;
+    put_all(&mut client, &[("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")]).await;
     let all = || GetOptions::new().with_all_keys();
     for (options, found) in [
         (all().with_min_mod_revision(4), "a=4 c=3"),

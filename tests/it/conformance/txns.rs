@@ -111,11 +111,7 @@ async fn compares_look_at_versions_revisions_values_and_leases(mut client: Clien
             (same, Compare::lease("a", op, lease)),
             (above, Compare::lease("a", op, lease + 1)),
         ] {
-            assert_eq!(
-                holds(&mut client, compare.clone()).await,
-                wanted,
-                "{compare:?}"
-            );
+            assert_eq!(holds(&mut client, compare.clone()).await, wanted, "{compare:?}");
         }
     }
 }
@@ -194,12 +190,8 @@ async fn a_key_is_written_once(mut client: Client) {
 }
 
 async fn two_branches_may_write_the_same_key(mut client: Client) {
-    let nested = Txn::new()
-        .and_then([put_op("a", "then")])
-        .or_else([put_op("a", "else")]);
-    let outer = Txn::new()
-        .and_then([TxnOp::txn(nested)])
-        .or_else([put_op("a", "outer")]);
+    let nested = Txn::new().and_then([put_op("a", "then")]).or_else([put_op("a", "else")]);
+    let outer = Txn::new().and_then([TxnOp::txn(nested)]).or_else([put_op("a", "outer")]);
     client.txn(outer).await.unwrap();
     let response = client.get("a", None).await.unwrap();
     assert_eq!(words(response.kvs()), "a=then");
@@ -208,10 +200,7 @@ async fn two_branches_may_write_the_same_key(mut client: Client) {
 async fn one_request_that_is_refused_refuses_all(mut client: Client) {
     let leased = TxnOp::put("b", "2", Some(PutOptions::new().with_lease(7)));
     let txn = Txn::new().and_then([put_op("a", "1"), leased]);
-    assert_eq!(
-        refusal(client.txn(txn).await),
-        "NotFound: etcdserver: requested lease not found"
-    );
+    assert_eq!(refusal(client.txn(txn).await), "NotFound: etcdserver: requested lease not found");
     let future = TxnOp::get("a", Some(GetOptions::new().with_revision(99)));
     let txn = Txn::new().and_then([put_op("a", "1"), future]);
     assert_eq!(
@@ -222,11 +211,7 @@ async fn one_request_that_is_refused_refuses_all(mut client: Client) {
 }
 
 async fn too_many_requests_are_refused(mut client: Client) {
-    let ops = |n| {
-        (0..n)
-            .map(|i| put_op(&i.to_string(), ""))
-            .collect::<Vec<_>>()
-    };
+    let ops = |n| (0..n).map(|i| put_op(&i.to_string(), "")).collect::<Vec<_>>();
     client.txn(Txn::new().and_then(ops(128))).await.unwrap();
     assert_eq!(
         refusal(client.txn(Txn::new().and_then(ops(129))).await),

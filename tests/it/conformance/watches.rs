@@ -21,18 +21,12 @@ on_both![
 ];
 
 async fn a_watch_tells_of_its_keys_alone(mut client: Client) {
-    let mut stream = client
-        .watch("b", Some(WatchOptions::new().with_range("d")))
-        .await
-        .unwrap();
+    let mut stream = client.watch("b", Some(WatchOptions::new().with_range("d"))).await.unwrap();
     assert!(next(&mut stream).await.created());
     for key in ["a", "b", "c", "c/1", "d", "b"] {
         put(&mut client, key, "").await;
     }
-    assert_eq!(
-        next_events(&mut stream, 4).await,
-        "put b= @3, put c= @4, put c/1= @5, put b= @7"
-    );
+    assert_eq!(next_events(&mut stream, 4).await, "put b= @3, put c= @4, put c/1= @5, put b= @7");
 }
 
 async fn a_deletion_tells_the_key_and_the_revision(mut client: Client) {
@@ -52,16 +46,10 @@ async fn the_changes_of_a_revision_come_together(mut client: Client) {
     let mut stream = watch(&mut client, "", WatchOptions::new()).await;
     let ops = ["c", "a", "b"].map(|key| TxnOp::put(key, "1", None));
     let ops = ops.into_iter().chain([TxnOp::delete("z", None)]);
-    client
-        .txn(Txn::new().and_then(ops.collect::<Vec<_>>()))
-        .await
-        .unwrap();
+    client.txn(Txn::new().and_then(ops.collect::<Vec<_>>())).await.unwrap();
     let response = next(&mut stream).await;
     // In the order in which they were written.
-    assert_eq!(
-        told(&response),
-        "put c=1 @3, put a=1 @3, put b=1 @3, delete z @3"
-    );
+    assert_eq!(told(&response), "put c=1 @3, put a=1 @3, put b=1 @3, delete z @3");
     assert_eq!(response.header().unwrap().revision(), 3);
 
     let all = DeleteOptions::new().with_all_keys();
@@ -79,10 +67,7 @@ async fn filters_leave_out_puts_or_deletions(mut client: Client) {
     put(&mut client, "a", "2").await;
     delete(&mut client, "a").await;
     assert_eq!(next_events(&mut puts, 2).await, "put a=1 @2, put a=2 @4");
-    assert_eq!(
-        next_events(&mut deletions, 2).await,
-        "delete a @3, delete a @5"
-    );
+    assert_eq!(next_events(&mut deletions, 2).await, "delete a @3, delete a @5");
 }
 
 async fn a_watch_tells_what_was_before_if_asked(mut client: Client) {
@@ -124,10 +109,7 @@ async fn cancelling_what_is_not_there_is_ignored(mut client: Client) {
 
 async fn several_watches_share_a_stream(mut client: Client) {
     let mut stream = watch(&mut client, "a", WatchOptions::new()).await;
-    stream
-        .watch("a", Some(WatchOptions::new().with_prefix()))
-        .await
-        .unwrap();
+    stream.watch("a", Some(WatchOptions::new().with_prefix())).await.unwrap();
     assert_eq!(next(&mut stream).await.watch_id(), 1);
     put(&mut client, "a", "1").await;
     let mut ids = [next(&mut stream).await, next(&mut stream).await].map(|response| {

@@ -24,13 +24,7 @@ impl RealEtcd {
         let (client_url, peer_url) = (free_url(), free_url());
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
         let process = Command::new(program)
-            .args([
-                "--name",
-                "judge",
-                "--unsafe-no-fsync",
-                "--log-outputs",
-                "stderr",
-            ])
+            .args(["--name", "judge", "--unsafe-no-fsync", "--log-outputs", "stderr"])
             .args(["--logger", "zap", "--data-dir"])
             .arg(directory.path().join("data"))
             .args(["--listen-client-urls", &client_url])
@@ -44,11 +38,7 @@ impl RealEtcd {
             .kill_on_drop(true)
             .spawn()
             .expect("etcd is on the path, or named by ETCD");
-        let etcd = Self {
-            endpoint: client_url,
-            _process: process,
-            _directory: directory,
-        };
+        let etcd = Self { endpoint: client_url, _process: process, _directory: directory };
         let answers = tokio::time::timeout(Duration::from_secs(20), etcd.answers()).await;
         answers.expect("etcd answers within 20 s");
         etcd
