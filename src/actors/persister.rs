@@ -28,7 +28,8 @@ pub struct Persister {
     file: TargetFile,
     registry: Recipient<Render>,
     schedule: Schedule,
-    timer: Option<SpawnHandle>,
+    /// When the next step is due at the earliest, and the timer for that.
+    timer: Option<(Instant, SpawnHandle)>,
     backoff: Backoff,
     disk: Disk,
     failure: Option<String>,
@@ -57,22 +58,13 @@ impl Persister {
 
     /// Does what is due, or sets the timer for it.
     fn proceed(&mut self, ctx: &mut Context<Self>) {
-        if let Some(timer) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
         let now = now();
         match self.schedule.step(now) {
             Step::Rest => {}
-            Step::Wait(until) => {
-                let timer = ctx.run_later(until - now, |actor, ctx| {
-                    actor.timer = None;
-                    actor.proceed(ctx);
-                });
-                self.timer = Some(timer);
-            }
+            Step::Wait(until) => self.wake(until, now, ctx),
             Step::Work => {
                 let task = self.schedule.begin();
-                let (file, disk) = (self.file.clone(), self.disk.clone());
+                let (file, disk) = (self.file.clone(), mem::take(&mut self.disk));
                 let work = work(file, self.registry.clone(), disk, task);
                 ctx.spawn(work.into_actor(self).map(move |(disk, result), actor, ctx| {
                     actor.disk = disk;
@@ -81,6 +73,22 @@ impl Persister {
                 }));
             }
         }
+    }
+
+    /// Sets the timer. One that is due earlier is left as it is, and sees then that it is too
+    /// early: a burst that keeps putting the publish off does not set a timer a change.
+    fn wake(&mut self, until: Instant, now: Instant, ctx: &mut Context<Self>) {
+        if let Some((due, timer)) = self.timer {
+            if due <= until {
+                return;
+            }
+            ctx.cancel_future(timer);
+        }
+        let timer = ctx.run_later(until - now, |actor, ctx| {
+            actor.timer = None;
+            actor.proceed(ctx);
+        });
+        self.timer = Some((until, timer));
     }
 
     fn finish(&mut self, task: Task, result: Result<Report, Error>) {

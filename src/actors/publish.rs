@@ -11,7 +11,7 @@ use crate::core::render::Document;
 use crate::file::{Drift, Error, Identity, TargetFile};
 
 /// What is known of the file, and what it should hold.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Disk {
     /// The document that the file was last known to hold.
     pub(super) published: Option<Document>,

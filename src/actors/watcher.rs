@@ -13,7 +13,7 @@ use actix::{
     ResponseFuture, WrapFuture,
 };
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::list::list;
 use super::messages::{LastFailure, Observed, Relist, Stop};
@@ -192,7 +192,10 @@ impl Task {
                         info!(from_revision = %from, "watching");
                     }
                 }
-                Verdict::Apply(changes, revision) => self.wire.apply(changes, revision).await?,
+                Verdict::Apply(changes, revision) => {
+                    debug!(%revision, changes = changes.len(), "changes");
+                    self.wire.apply(changes, revision).await?;
+                }
                 Verdict::End(end) => {
                     if let WatchEnd::Relist(reason) = &end {
                         warn!(%reason, "relisting");
