@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
+mod actors;
 mod conformance;
 #[path = "../embedded/mod.rs"]
 mod embedded;
