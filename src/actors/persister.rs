@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::messages::{Dirty, FirstPublish, Flush, Inspect, PublishResult, Render};
-use super::publish::{Disk, Report, work};
+use super::publish::{Disk, Report, now, work};
 use crate::backoff::Backoff;
 use crate::core::debounce::Debounce;
 use crate::core::persist::{Outcome, Schedule, Step, Task};
@@ -217,11 +217,6 @@ impl Handler<FirstPublish> for Persister {
         }
         Box::pin(async move { answer.await.unwrap_or(Ok(())) })
     }
-}
-
-/// The runtime's clock, which tests can pause.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 fn answer_all(waiting: &mut Vec<oneshot::Sender<PublishResult>>, answer: &PublishResult) {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 
 use super::messages::Render;
-use super::persister::now;
 use crate::core::persist::{Known, Plan, Task, plan};
 use crate::core::render::Document;
 use crate::file::{Drift, Error, Identity, TargetFile};
@@ -119,6 +118,11 @@ impl Disk {
         self.published = Some(document);
         Ok(Report::Published { drift, written })
     }
+}
+
+/// The runtime's clock, which tests can pause.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Runs where blocking is allowed; a panic there is one here.

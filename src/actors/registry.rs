@@ -8,8 +8,8 @@ use actix::{Actor, Context, Handler, MessageResult, Recipient};
 use tracing::{info, warn};
 
 use super::messages::{Dirty, Observed, Render, Subscribe};
-use crate::core::entries::Quarantine;
 use crate::core::key::Prefix;
+use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
 use crate::core::throttle::Throttle;
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::core::entries::Reason;
 use crate::core::event::Recovered;
+use crate::core::quarantine::Reason;
 use crate::core::value::ValueError;
 
 /// A registry and the revision of the next change.
