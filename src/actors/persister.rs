@@ -63,7 +63,7 @@ impl Persister {
             Step::Rest => {}
             Step::Wait(until) => self.wake(until, now, ctx),
             Step::Work => {
-                let task = self.schedule.begin();
+                let task = self.schedule.begin(now);
                 let (file, disk) = (self.file.clone(), mem::take(&mut self.disk));
                 let work = work(file, self.registry.clone(), disk, task);
                 ctx.spawn(work.into_actor(self).map(move |(disk, result), actor, ctx| {

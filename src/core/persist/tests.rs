@@ -39,7 +39,7 @@ impl Harness {
 
     fn work(&mut self, outcome: Outcome) -> Task {
         assert_eq!(self.step(), Step::Work);
-        let task = self.schedule.begin();
+        let task = self.schedule.begin(self.now);
         assert_eq!(self.step(), Step::Rest, "one task at a time");
         self.schedule.finish(task, outcome, self.now);
         task
@@ -81,7 +81,7 @@ fn a_change_during_the_work_is_due_after_it() {
     let mut harness = Harness::published();
     harness.schedule.changed(harness.now);
     harness.after(QUIET);
-    let task = harness.schedule.begin();
+    let task = harness.schedule.begin(harness.now);
     harness.schedule.changed(harness.now);
     harness.schedule.finish(task, Outcome::Done { healed: false }, harness.now);
     harness.waits_until(QUIET * 2);
@@ -122,9 +122,27 @@ fn drift_does_not_wait_for_the_debounce() {
     harness.schedule.inspect(harness.now);
     harness.waits_until(SETTLE);
     harness.after(SETTLE);
-    let task = harness.work(Outcome::Done { healed: true });
-    assert!(task.inspect && task.wants_document(), "heals with the newest document");
-    assert_eq!(harness.step(), Step::Rest);
+    assert!(harness.work(Outcome::Done { healed: true }).inspect);
+    harness.waits_until(QUIET);
+}
+
+#[test]
+fn a_look_at_the_file_does_not_cut_a_burst_short() {
+    let mut harness = Harness::published();
+    let mut publishes = 0;
+    while harness.now - harness.start < CEILING * 3 {
+        harness.schedule.changed(harness.now);
+        while harness.step() == Step::Work {
+            let publish = harness.work(Outcome::Done { healed: false }).wants_document();
+            if publish {
+                // What the file system reports of our own write.
+                harness.schedule.inspect(harness.now);
+                publishes += 1;
+            }
+        }
+        harness.after(QUIET / 4);
+    }
+    assert!((2..=3).contains(&publishes), "{publishes} publishes in three times the ceiling");
 }
 
 #[test]
