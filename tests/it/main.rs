@@ -9,7 +9,10 @@
 
 mod actors;
 mod conformance;
+mod convergence;
 #[path = "../embedded/mod.rs"]
 mod embedded;
 mod model;
+mod quarantine;
+mod reading;
 mod support;
