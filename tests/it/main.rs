@@ -12,7 +12,9 @@ mod conformance;
 mod convergence;
 #[path = "../embedded/mod.rs"]
 mod embedded;
+mod faults;
 mod model;
+mod outage;
 mod quarantine;
 mod reading;
 mod support;
