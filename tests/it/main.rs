@@ -8,13 +8,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod actors;
+mod bursts;
 mod conformance;
 mod convergence;
+mod drift;
 #[path = "../embedded/mod.rs"]
 mod embedded;
 mod faults;
 mod model;
 mod outage;
+mod publishing;
 mod quarantine;
 mod reading;
 mod support;
