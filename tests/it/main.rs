@@ -21,6 +21,8 @@ mod outage;
 mod publishing;
 mod quarantine;
 mod reading;
+mod scraping;
 mod signals;
 mod support;
+mod tidy;
 mod usage;
