@@ -33,11 +33,13 @@ macro_rules! on_both {
             )*
         }
         mod real {
+            use crate::support::etcd::{RealEtcd, Sync};
+
             $(
                 #[tokio::test]
                 #[ignore = "needs etcd: tests/run"]
                 async fn $name() {
-                    let server = crate::support::etcd::RealEtcd::start().await;
+                    let server = RealEtcd::start(Sync::Never).await;
                     super::$name(crate::conformance::client(server.endpoint()).await).await;
                 }
             )*
@@ -46,7 +48,7 @@ macro_rules! on_both {
 }
 use on_both;
 
-async fn client(endpoint: String) -> Client {
+async fn client(endpoint: impl AsRef<str>) -> Client {
     Client::connect([endpoint], None).await.unwrap()
 }
 
