@@ -3,4 +3,5 @@
 mod conformance;
 #[path = "../embedded/mod.rs"]
 mod embedded;
+mod embedded_faults;
 mod support;
