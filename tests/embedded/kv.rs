@@ -235,7 +235,7 @@ pub(super) fn put(state: &mut State, revision: i64, request: PbPutRequest) -> Pb
     let kept = state.get(&request.key);
     let value = match kept {
         Some(kept) if request.ignore_value => kept.value.clone(),
-        _ => request.value.into_boxed_slice(),
+        _ => request.value.into(),
     };
     let lease = match kept {
         Some(kept) if request.ignore_lease => kept.lease,
