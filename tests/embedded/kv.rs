@@ -24,25 +24,19 @@ impl PbKvService for Api {
         &self,
         request: Request<PbRangeRequest>,
     ) -> Result<Response<PbRangeResponse>, Status> {
-        self.admit()?;
         let request = request.into_inner();
-        self.faults.before_range().await?;
-        check_range(&request)?;
-        let (revision, page) =
-            self.store.read(|state| range(state, &request).map(|page| (state.revision, page)))?;
-        let returned = page.versions.len();
+        let response = self.answer_range(&request).await;
+        let returned = response.as_ref().ok().map(|response| response.kvs.len());
         self.requests.record(|seen| {
             seen.ranges.push(RangeRequest {
-                key: request.key.clone(),
-                range_end: request.range_end.clone(),
+                key: request.key,
+                range_end: request.range_end,
                 limit: request.limit,
                 revision: request.revision,
                 returned,
             });
         });
-        self.faults.range_answered();
-        let response = range_response(&request, &page);
-        Ok(Response::new(PbRangeResponse { header: Some(self.header(revision)), ..response }))
+        response.map(Response::new)
     }
 
     type RangeStreamStream = ReceiverStream<Result<PbRangeStreamResponse, Status>>;
@@ -92,6 +86,21 @@ impl PbKvService for Api {
         self.admit()?;
         self.store.compact(request.into_inner().revision)?;
         Ok(Response::new(PbCompactionResponse { header: Some(self.header(self.store.revision())) }))
+    }
+}
+
+impl Api {
+    async fn answer_range(&self, request: &PbRangeRequest) -> Result<PbRangeResponse, Status> {
+        self.admit()?;
+        let number = self.faults.before_range().await?;
+        check_range(request)?;
+        let (revision, page) =
+            self.store.read(|state| range(state, request).map(|page| (state.revision, page)))?;
+        self.faults.after_reading_range(number);
+        Ok(PbRangeResponse {
+            header: Some(self.header(revision)),
+            ..range_response(request, &page)
+        })
     }
 }
 
@@ -208,7 +217,7 @@ pub(super) fn put(state: &mut State, revision: i64, request: PbPutRequest) -> Pb
     let kept = state.get(&request.key);
     let value = match kept {
         Some(kept) if request.ignore_value => kept.value.clone(),
-        _ => request.value.into_boxed_slice(),
+        _ => request.value.into(),
     };
     let lease = match kept {
         Some(kept) if request.ignore_lease => kept.lease,

@@ -161,6 +161,11 @@ impl Embedded {
         format!("http://{}", self.address)
     }
 
+    /// Where it listens: also where to start another one when this is gone.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The store, for direct calls.
     pub(crate) fn store(&self) -> Arc<Store> {
         self.api.store.clone()

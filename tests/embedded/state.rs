@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::errors::Error;
-use super::keys::{Key, KeyRange};
+use super::keys::{Key, KeyRange, Value};
 use super::leases::Leases;
 
 /// One version of a key: what it became at `mod_revision`.
 #[derive(Debug)]
 pub(crate) struct KeyVersion {
     pub(crate) key: Key,
-    pub(crate) value: Box<[u8]>,
+    pub(crate) value: Value,
     pub(crate) create_revision: i64,
     pub(crate) mod_revision: i64,
     /// Counts from 1 since the key was created; 0 says that it was deleted.
@@ -48,6 +48,21 @@ impl History {
                 .find(|past| past.mod_revision <= revision)
                 .filter(|past| !past.is_tombstone())
         })
+    }
+
+    /// Drops the versions that no read at `revision` or later can see. Says
+    /// whether anything is left.
+    fn trim(&mut self, revision: i64) -> bool {
+        let superseded = |v: &Arc<KeyVersion>| v.mod_revision <= revision;
+        let older = self.past.partition_point(superseded);
+        if older > 0 {
+            // The newest of the older ones is what a read at `revision` sees.
+            let newest_is_visible =
+                !self.live.as_ref().is_some_and(superseded) && !self.past[older - 1].is_tombstone();
+            self.past.drain(..older - usize::from(newest_is_visible));
+            self.past.shrink_to_fit();
+        }
+        self.live.is_some() || !self.past.is_empty()
     }
 }
 
@@ -107,7 +122,7 @@ impl State {
         &mut self,
         revision: i64,
         key: &[u8],
-        value: Box<[u8]>,
+        value: Value,
         lease: i64,
     ) -> Option<Arc<KeyVersion>> {
         let next = |key: Key, before: Option<&Arc<KeyVersion>>| {
@@ -154,7 +169,7 @@ impl State {
             };
             let tombstone = Arc::new(KeyVersion {
                 key: key.clone(),
-                value: Box::default(),
+                value: Value::new(),
                 create_revision: 0,
                 mod_revision: revision,
                 version: 0,
@@ -284,29 +299,19 @@ impl State {
         }
         self.compacted = revision;
         let kept = self.log.partition_point(|v| v.mod_revision < revision);
-        let at_revision = self.log.partition_point(|v| v.mod_revision <= revision);
-        for index in 0..at_revision {
-            let key = self.log[index].key.clone();
-            self.trim(&key, revision);
+        let concerned = self.log.partition_point(|v| v.mod_revision <= revision);
+        if concerned < self.keys.len() {
+            for change in self.log.range(..concerned) {
+                if let Some(history) = self.keys.get_mut(&change.key)
+                    && !history.trim(revision)
+                {
+                    self.keys.remove(&change.key);
+                }
+            }
+        } else {
+            self.keys.retain(|_, history| history.trim(revision));
         }
         self.log.drain(..kept);
         Ok(())
-    }
-
-    /// Drops the versions of `key` that no read at `revision` or later can see.
-    fn trim(&mut self, key: &Key, revision: i64) {
-        let Some(history) = self.keys.get_mut(key) else {
-            return;
-        };
-        let superseded = |v: &KeyVersion| v.mod_revision <= revision;
-        let older = history.past.partition_point(|v| superseded(v));
-        let live_is_older = history.live.as_ref().is_some_and(|v| superseded(v));
-        // The newest of the older ones is what a read at `revision` sees.
-        let newest_is_visible =
-            !live_is_older && older > 0 && !history.past[older - 1].is_tombstone();
-        history.past.drain(..older - usize::from(newest_is_visible));
-        if history.past.is_empty() && history.live.is_none() {
-            self.keys.remove(key);
-        }
     }
 }

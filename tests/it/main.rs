@@ -14,6 +14,7 @@ mod convergence;
 mod drift;
 #[path = "../embedded/mod.rs"]
 mod embedded;
+mod embedded_faults;
 mod faults;
 mod model;
 mod once;

@@ -161,7 +161,7 @@ async fn a_put_with_an_unknown_lease_is_refused(mut client: Client) {
 async fn all_leases_are_listed(mut client: Client) {
     let (a, b) = (grant(&mut client, 60).await, grant(&mut client, 60).await);
     let response = client.leases().await.unwrap();
-    let mut ids: Vec<_> = response.leases().iter().map(|lease| lease.id()).collect();
+    let mut ids: Vec<_> = response.leases().iter().map(etcd_client::LeaseStatus::id).collect();
     ids.sort_unstable();
     let mut granted = [a, b];
     granted.sort_unstable();
