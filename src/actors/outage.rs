@@ -34,9 +34,15 @@ impl Outage {
         Self { failure, connected: false, said_connected: false, ongoing: None }
     }
 
+    /// A member is asked.
+    pub(super) fn trying(&mut self, server: &Server) {
+        self.failure.borrow_mut().get_or_insert_with(|| format!("{server}: no answer yet"));
+    }
+
     /// A member answers.
     pub(super) fn connected(&mut self, server: &Server, version: &str) {
         self.connected = true;
+        self.failure.replace(Some(format!("{server}: the list is not complete yet")));
         if !std::mem::replace(&mut self.said_connected, true) {
             let away = self.ongoing.map(|ongoing| format!("{:.1?}", ongoing.since.elapsed()));
             info!(%server, version, away, "connected");

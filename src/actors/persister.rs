@@ -124,7 +124,7 @@ impl Persister {
         }
         if let (Some(took), Some(document)) = (written, &self.disk.published) {
             info!(
-                revision = %document.revision(),
+                revision = document.revision().0,
                 services = document.services(),
                 targets = document.targets(),
                 bytes = document.len(),
@@ -168,6 +168,12 @@ impl Actor for Persister {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = file.remove_leftovers() {
+                warn!(error = %Chain(&error), "temporary files of an earlier run are left");
+            }
+        });
         // How the file looks now is what drift before the first publish is told by.
         self.schedule.inspect(now());
         self.proceed(ctx);

@@ -135,6 +135,7 @@ impl Task {
 
     /// Serves one connection to its end.
     async fn serve(&mut self, server: &Server) -> End {
+        self.outage.trying(server);
         let opened = match self.wire.unless_told(Box::pin(Connection::open(server))).await {
             Ok(opened) => opened,
             Err(told) => return told,
@@ -187,13 +188,13 @@ impl Task {
                     self.outage.over();
                     self.backoff.succeeded(Instant::now());
                     if resumes {
-                        info!(from_revision = %from, "resumed");
+                        info!(from_revision = from.0, "resumed");
                     } else {
-                        info!(from_revision = %from, "watching");
+                        info!(from_revision = from.0, "watching");
                     }
                 }
                 Verdict::Apply(changes, revision) => {
-                    debug!(%revision, changes = changes.len(), "changes");
+                    debug!(revision = revision.0, changes = changes.len(), "changes");
                     self.wire.apply(changes, revision).await?;
                 }
                 Verdict::End(end) => {

@@ -23,6 +23,8 @@ pub struct Counts {
     pub quarantined: usize,
     /// Keys below the prefix that are not ours.
     pub ignored: usize,
+    /// Addresses of all entries, last good ones included.
+    pub targets: usize,
 }
 
 /// All entries, built by [`Entries::put`] and [`Entries::delete`].
@@ -34,6 +36,7 @@ pub struct Entries {
     valid: usize,
     quarantined: usize,
     ignored: usize,
+    targets: usize,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +65,14 @@ impl State {
             Self::Quarantined(last_good) => last_good.as_ref(),
         }
     }
+
+    fn addresses(&self) -> usize {
+        addresses(self.target())
+    }
+}
+
+fn addresses(target: Option<&Target>) -> usize {
+    target.map_or(0, |target| target.addresses().len())
 }
 
 /// What one put did.
@@ -84,6 +95,7 @@ impl Entries {
             valid: 0,
             quarantined: 0,
             ignored: 0,
+            targets: 0,
         }
     }
 
@@ -234,6 +246,7 @@ impl Entries {
             valid: self.valid,
             quarantined: self.quarantined,
             ignored: self.ignored,
+            targets: self.targets,
         }
     }
 
@@ -266,6 +279,7 @@ impl Entries {
             State::Valid(_) => self.valid += 1,
             State::Quarantined(_) => self.quarantined += 1,
         }
+        self.targets += entry.state.addresses();
         let service = match self.services.get_mut(name) {
             Some(service) => service,
             None => self.services.entry(name.into()).or_default(),
@@ -292,6 +306,8 @@ impl Entries {
         if let Some(Entry { state: State::Quarantined(last_good), .. }) =
             service.instances.get_mut(instance)
         {
+            self.targets -= addresses(last_good.as_ref());
+            self.targets += addresses(target.as_ref());
             *last_good = target;
             service.piece = None;
         }
@@ -302,5 +318,6 @@ impl Entries {
             State::Valid(_) => self.valid -= 1,
             State::Quarantined(_) => self.quarantined -= 1,
         }
+        self.targets -= state.addresses();
     }
 }

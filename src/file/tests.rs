@@ -81,6 +81,31 @@ fn the_file_looks_afterwards_as_replacing_said() {
 }
 
 #[test]
+fn an_edit_right_after_the_rename_does_not_pass_for_our_own_work() {
+    let harness = Harness::new();
+    let ours = harness.file.replace(&document(3)).expect("replaced");
+    let renamed = Identity { changed: (1, 2), ..ours };
+    assert_eq!(ours.after_rename(renamed), renamed);
+    harness.write(b"mine");
+    let edited = harness.file.identity().expect("looked at").expect("a file");
+    assert_eq!(edited.inode, ours.inode);
+    assert_eq!(ours.after_rename(edited), ours);
+}
+
+#[test]
+fn leftovers_of_the_dead_are_removed_and_those_of_the_living_are_not() {
+    let harness = Harness::new();
+    harness.file.remove_leftovers().expect("nothing to do");
+    harness.file.replace(&document(1)).expect("replaced");
+    let staging = harness.directory.path().join(STAGING);
+    fs::write(staging.join("dead.tmp"), "[").expect("a leftover");
+    let living = stage(&staging, &document(1), 0o644).expect("staged").0;
+    harness.file.remove_leftovers().expect("removed");
+    assert!(living.path().exists());
+    assert!(!staging.join("dead.tmp").exists());
+}
+
+#[test]
 fn a_failed_replacement_names_the_path_and_leaves_the_old_file_and_no_leftovers() {
     let harness = Harness::new();
     fs::create_dir(harness.file.path()).expect("a directory in its place");

@@ -113,7 +113,7 @@ fn keys_that_are_not_ours_change_nothing_and_are_counted() {
     assert!(!harness.delete("web").changed, "not the service that it names");
     assert!(!harness.delete("web/1/deep").changed);
     harness.check(&["web=h:1"]);
-    let expected = Counts { services: 1, valid: 1, quarantined: 0, ignored: 1 };
+    let expected = Counts { services: 1, valid: 1, quarantined: 0, ignored: 1, targets: 1 };
     assert_eq!(harness.registry.counts().expect("counts").1, expected);
 }
 
@@ -139,7 +139,7 @@ fn a_bad_value_is_left_out_or_keeps_the_last_good_target_and_harms_no_other() {
     assert!(harness.put("web/1", "h:3").changed);
     harness.check(&["web=h:2", "web=h:3"]);
     assert!(!harness.delete("web/3").changed);
-    let expected = Counts { services: 1, valid: 2, quarantined: 0, ignored: 0 };
+    let expected = Counts { services: 1, valid: 2, quarantined: 0, ignored: 0, targets: 2 };
     assert_eq!(harness.registry.counts().expect("counts").1, expected);
 }
 
