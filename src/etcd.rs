@@ -153,6 +153,11 @@ impl Connection {
 pub struct WatchStream(EtcdWatchStream);
 
 impl WatchStream {
+    /// Asks for a word on the progress of the watch, as a sign of life.
+    pub async fn request_progress(&mut self) -> Result<(), Error> {
+        within(DIAL_TIMEOUT, self.0.request_progress()).await
+    }
+
     /// Waits for the next response, for as long as it takes.
     pub async fn next(&mut self) -> Result<WatchMessage, Error> {
         let response = self.0.message().await.map_err(Error::from)?.ok_or(Error::Closed)?;

@@ -6,13 +6,14 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient,
     ResponseFuture, WrapFuture,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::list::list;
@@ -24,6 +25,12 @@ use crate::core::event::Revision;
 use crate::core::key::Prefix;
 use crate::core::session::{Next, Session, Verdict, WatchEnd};
 use crate::etcd::{Connection, Server};
+
+/// A watch that says nothing for so long is asked for a sign of life.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// And that is how long it may take to give one.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
 const COMMANDS: usize = 4;
@@ -121,7 +128,7 @@ impl Task {
             match end {
                 End::Lost(_) => {}
                 End::Relist => {
-                    info!("relisting, as asked for");
+                    info!(reason = "asked for", "relisting");
                     self.session.request_list();
                 }
                 End::Stop(stopped) => {
@@ -180,8 +187,19 @@ impl Task {
     ) -> Result<Infallible, End> {
         let prefix = self.wire.prefix.clone();
         let mut stream = self.wire.unless_told(connection.watch(&prefix, from)).await??;
+        let mut asked = false;
         loop {
-            let message = self.wire.unless_told(stream.next()).await??;
+            let patience = if asked { ANSWER_TIMEOUT } else { IDLE };
+            let message = match self.wire.unless_told(timeout(patience, stream.next())).await? {
+                Ok(message) => message?,
+                Err(_) if asked => return Err(End::Lost(self.session.silent().into())),
+                Err(_) => {
+                    stream.request_progress().await?;
+                    asked = true;
+                    continue;
+                }
+            };
+            asked = false;
             match self.session.judge(message) {
                 Verdict::Alive => {}
                 Verdict::Created => {

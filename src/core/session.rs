@@ -79,6 +79,10 @@ pub enum RelistReason {
         /// The cluster that answered.
         found: u64,
     },
+    /// The watch has been resumed once already, and says nothing again. A list tells what the
+    /// watch does not, and puts an end to a history that is long and holds nothing for us.
+    #[error("the watch is silent again")]
+    Silent,
     /// Somebody asked for it.
     #[error("asked for")]
     Requested,
@@ -90,6 +94,9 @@ pub enum WatchEnd {
     /// It can't be resumed.
     #[error("{0}")]
     Relist(RelistReason),
+    /// It gave no sign of life.
+    #[error("the watch is open and silent")]
+    Silent,
     /// The server gave it up.
     #[error("the server canceled the watch: {0}")]
     Canceled(String),
@@ -123,6 +130,8 @@ pub struct Session {
     position: Option<Position>,
     relist: Option<RelistReason>,
     watch: Option<Watch>,
+    /// Where the registry stood when a watch was last given up for its silence.
+    silent_at: Option<Position>,
 }
 
 #[derive(Debug, Default)]
@@ -168,6 +177,15 @@ impl Session {
         let Header { cluster_id, revision } = header;
         self.position = Some(Position { cluster_id, revision });
         self.relist = None;
+    }
+
+    /// The watch gave no sign of life, not even when asked for one. Says how it ends.
+    pub fn silent(&mut self) -> WatchEnd {
+        if std::mem::replace(&mut self.silent_at, self.position) == self.position {
+            self.relist = Some(RelistReason::Silent);
+            return WatchEnd::Relist(RelistReason::Silent);
+        }
+        WatchEnd::Silent
     }
 
     /// Judges a response of the watch that [`Session::connected`] asked for.

@@ -166,6 +166,20 @@ fn a_canceled_watch_ends_and_is_resumed() {
 }
 
 #[test]
+fn a_silent_watch_is_resumed_once_and_then_a_list_settles_it() {
+    let mut session = watching(5);
+    assert_eq!(session.silent(), WatchEnd::Silent);
+    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    session.judge(created(5));
+    assert_eq!(session.silent(), WatchEnd::Relist(RelistReason::Silent));
+    assert_eq!(session.connected(), Next::List(RelistReason::Silent));
+    session.listed(header(9));
+    session.connected();
+    session.judge(created(9));
+    assert_eq!(session.silent(), WatchEnd::Silent, "there was progress in between");
+}
+
+#[test]
 fn a_list_that_was_asked_for_stays_due_until_it_is_complete() {
     let mut session = watching(5);
     session.request_list();
