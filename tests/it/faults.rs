@@ -269,7 +269,7 @@ async fn a_registry_that_is_down_is_asked_ever_more_rarely(etcd: Etcd) {
     daemon.wait_for_log("watching").await;
     let (accepted, cpu) = (gate.accepted(), daemon.cpu_time());
     let down = Instant::now();
-    gate.cut();
+    gate.cut().await;
     tokio::time::sleep(Duration::from_secs(6)).await;
     // 100 ms that double: 7 tries or so, some with two connections.
     let tries = gate.accepted() - accepted;
