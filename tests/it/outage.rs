@@ -87,7 +87,7 @@ async fn what_happens_while_the_network_is_cut_is_caught_up_without_a_relist(etc
 
     // One change a cut, so that a position that is off by one shows.
     for round in 0..3 {
-        gate.cut();
+        gate.cut().await;
         match round {
             0 => etcd.put("/services/web/3", "10.0.0.3:80").await,
             1 => etcd.delete("/services/web/1").await,
@@ -110,8 +110,9 @@ async fn a_compaction_while_the_network_is_cut_leads_to_a_relist(etcd: Etcd) {
     etcd.put("/services/gone/1", "10.0.0.3:80").await;
     let daemon = Daemon::start_at(gate.endpoint(), &file, &QUICK);
     file.follows(&etcd).await;
+    daemon.wait_for_log("watching").await;
 
-    gate.cut();
+    gate.cut().await;
     etcd.delete("/services/web/1").await;
     etcd.delete("/services/gone/1").await;
     etcd.put("/services/new/1", "10.0.0.4:80").await;
@@ -133,8 +134,9 @@ async fn a_connection_that_falls_silent_is_noticed_and_replaced(etcd: Etcd) {
     let daemon = Daemon::start_at(gate.endpoint(), &file, &QUICK);
     etcd.put("/services/web/1", "10.0.0.1:80").await;
     file.follows(&etcd).await;
+    daemon.wait_for_log("watching").await;
 
-    gate.silence();
+    gate.silence().await;
     etcd.put("/services/web/2", "10.0.0.2:80").await;
     file.becomes(&etcd.document(), NOTICE).await;
     daemon.wait_for_log("connection lost").await;

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::backend::Etcd;
+use super::wait::SOON;
 
 pub(crate) struct Gate {
     endpoint: String,
@@ -20,6 +21,8 @@ struct State {
     /// Connections before this one are silent.
     silent_before: usize,
     accepted: usize,
+    /// Connections on which bytes pass now.
+    forwarding: usize,
 }
 
 impl Gate {
@@ -37,9 +40,10 @@ impl Gate {
         &self.endpoint
     }
 
-    /// Ends every connection, and those that come, at once.
-    pub(crate) fn cut(&self) {
+    /// Ends every connection, and from then on those that come at once.
+    pub(crate) async fn cut(&self) {
         self.state.send_modify(|state| state.cut = true);
+        self.nothing_passes().await;
     }
 
     /// Lets new connections through again.
@@ -49,8 +53,16 @@ impl Gate {
 
     /// From now on nothing passes on the connections that are open; they stay open.
     /// New ones work.
-    pub(crate) fn silence(&self) {
+    pub(crate) async fn silence(&self) {
         self.state.send_modify(|state| state.silent_before = state.accepted);
+        self.nothing_passes().await;
+    }
+
+    async fn nothing_passes(&self) {
+        let mut state = self.state.subscribe();
+        let none = state.wait_for(|state| state.forwarding == 0);
+        let none = tokio::time::timeout(SOON, none).await;
+        assert!(none.is_ok(), "a connection did not end");
     }
 
     /// How many connections have come so far.
@@ -72,7 +84,7 @@ async fn serve(listener: TcpListener, upstream: String, state: watch::Sender<Sta
             number = state.accepted;
             state.accepted += 1;
         });
-        tokio::spawn(forward(stream, upstream.clone(), number, state.subscribe()));
+        tokio::spawn(forward(stream, upstream.clone(), number, state.clone()));
     }
 }
 
@@ -81,18 +93,22 @@ async fn forward(
     mut stream: TcpStream,
     upstream: String,
     number: usize,
-    mut state: watch::Receiver<State>,
+    gate: watch::Sender<State>,
 ) {
-    if state.borrow().cut {
-        return;
-    }
+    let mut state = gate.subscribe();
     let Ok(mut upstream) = TcpStream::connect(upstream).await else {
         return;
     };
-    tokio::select! {
-        _ = copy_bidirectional(&mut stream, &mut upstream) => return,
-        _ = state.wait_for(|state| state.cut || number < state.silent_before) => {}
+    gate.send_modify(|state| state.forwarding += 1);
+    let stopped = state.wait_for(|state| state.cut || number < state.silent_before);
+    let ended = tokio::select! {
+        biased;
+        _ = stopped => false,
+        _ = copy_bidirectional(&mut stream, &mut upstream) => true,
+    };
+    gate.send_modify(|state| state.forwarding -= 1);
+    if !ended {
+        // Silent: both sockets stay open until the gate is cut.
+        let _ = state.wait_for(|state| state.cut).await;
     }
-    // Silent: both sockets stay open until the gate is cut or gone.
-    let _ = state.wait_for(|state| state.cut).await;
 }
