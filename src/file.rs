@@ -14,12 +14,16 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
 use thiserror::Error;
 
 use crate::core::render::Document;
 
 /// Of the subdirectory that holds temporary files.
 pub const STAGING: &str = ".etcd-sd";
+
+/// The ending of temporary files.
+const TEMPORARY: &str = "tmp";
 
 /// Readable by all, since Prometheus runs as another user.
 const DEFAULT_MODE: u32 = 0o644;
@@ -160,7 +164,7 @@ impl TargetFile {
             .ok()
             .filter(fs::Metadata::is_file)
             .map_or(DEFAULT_MODE, |metadata| metadata.mode() & 0o7777);
-        let staged = stage(&staging, document, mode).map_err(|error| Error {
+        let (staged, before) = stage(&staging, document, mode).map_err(|error| Error {
             operation: "write to",
             path: staging,
             source: error,
@@ -170,8 +174,27 @@ impl TargetFile {
         File::open(self.directory())
             .and_then(|directory| directory.sync_all())
             .map_err(|error| self.error("sync the directory of", error))?;
-        let metadata = file.metadata().map_err(|error| self.error("look at", error))?;
-        Ok(Identity::of(&metadata))
+        let after = file.metadata().map_err(|error| self.error("look at", error))?;
+        Ok(before.after_rename(Identity::of(&after)))
+    }
+
+    /// Removes the temporary files of processes that died while they wrote.
+    pub fn remove_leftovers(&self) -> Result<(), Error> {
+        let staging = self.directory().join(STAGING);
+        let entries = match fs::read_dir(&staging) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error { operation: "read", path: staging, source: error }),
+        };
+        for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+            let is_ours = path.extension().is_some_and(|ending| ending == TEMPORARY);
+            // Whoever writes one holds its lock for as long as it lives.
+            let is_left = is_ours && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            if is_left && let Err(error) = fs::remove_file(&path) {
+                return Err(Error { operation: "remove", path, source: error });
+            }
+        }
+        Ok(())
     }
 
     fn error(&self, operation: &'static str, source: io::Error) -> Error {
@@ -180,6 +203,13 @@ impl TargetFile {
 }
 
 impl Identity {
+    /// How a file looks to us that looked like this before it was renamed, and like `after`
+    /// then. The rename changes the time of change alone: if more is different, somebody has
+    /// been at the file since, and it must not look as if that were our work.
+    fn after_rename(self, after: Self) -> Self {
+        if (Self { changed: self.changed, ..after }) == self { after } else { self }
+    }
+
     fn of(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -203,9 +233,13 @@ impl Drift {
     }
 }
 
-/// A synced temporary file with the document and the mode; gone again if it is dropped.
-fn stage(staging: &Path, document: &Document, mode: u32) -> io::Result<tempfile::NamedTempFile> {
-    let staged = tempfile::Builder::new().prefix("").suffix(".tmp").tempfile_in(staging)?;
+/// A synced temporary file with the document and the mode, and how it looks; gone again if
+/// it is dropped.
+fn stage(staging: &Path, document: &Document, mode: u32) -> io::Result<(NamedTempFile, Identity)> {
+    let suffix = format!(".{TEMPORARY}");
+    let staged = tempfile::Builder::new().prefix("").suffix(&suffix).tempfile_in(staging)?;
+    // Where locks are not supported, what a dead process leaves is left.
+    let _ = staged.as_file().try_lock();
     let mut writer = BufWriter::with_capacity(BUFFER, staged.as_file());
     for chunk in document.chunks() {
         writer.write_all(chunk)?;
@@ -214,7 +248,8 @@ fn stage(staging: &Path, document: &Document, mode: u32) -> io::Result<tempfile:
     drop(writer);
     staged.as_file().set_permissions(Permissions::from_mode(mode))?;
     staged.as_file().sync_all()?;
-    Ok(staged)
+    let looks = Identity::of(&staged.as_file().metadata()?);
+    Ok((staged, looks))
 }
 
 /// How many bytes of the file are those of the document, from the start on.
@@ -247,3 +282,6 @@ fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     }
     Ok(filled)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,56 @@
 //! etcd-sd keeps Prometheus' file-based service discovery in step with a service registry
 //! kept in etcd.
 //!
+//! Services register under `/services/<service>/<instance> = <address>`. The daemon lists
+//! them once, watches for changes, and keeps a `file_sd` file of target groups, one group a
+//! service with the label `job`, true to what etcd says.
+//!
+//! # The picture
+//!
+//! A functional core in an imperative shell of four actors:
+//!
+//! ```text
+//!              Observed(Event), awaited              Dirty (hint)
+//! EtcdWatcher ────────────────────────> Registry ───────────────> Persister ──rename──> target file
+//!  list·watch·resume                    state      <── Render ───  debounce·write           │
+//!                                                   (pull, may     ^                        │ inotify
+//!                                                    answer None)  │ Inspect (hint)         v
+//!                                                                  └──────────────── DriftWatcher
+//! ```
+//!
+//! Data is sent and awaited; hints carry nothing and may be dropped: whoever gets one pulls
+//! the truth. Pulls go one way, so nothing can deadlock.
+//!
+//! # The map
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`core`] | every decision, as pure functions and state machines: no I/O, no clock |
+//! | [`actors`] | the four actors, which carry the decisions out, and their messages |
+//! | [`etcd`] | the edge to etcd, the only module that knows `etcd_client` |
+//! | [`file`] | the edge to the disk, the only module that does file I/O |
+//! | [`backoff`] | delays after failures, the only module that knows `backoff` |
+//! | [`config`] | the command line and the environment, checked |
+//! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
+//! | [`telemetry`] | logs |
+//!
+//! # What always holds
+//!
+//! 1. **Convergence**: when etcd is quiet and reachable, the file is the rendering of its
+//!    entries, byte for byte the same on every host; an entry whose value has gone bad keeps
+//!    its last good target.
+//! 2. **Whole**: whoever opens the file reads one complete document.
+//! 3. **Never blank on doubt**: nothing is published before a complete list, and losing etcd
+//!    changes nothing on disk.
+//! 4. **Never backwards**: no document of an older revision of the same cluster replaces a
+//!    newer one.
+//! 5. **Gap-free**: no change between a list and a watch, or between two watches, is lost.
+//! 6. **One burst, one write**, and equal bytes are never written again.
+//! 7. **Drift is healed** within a second, judged by the bytes.
+//! 8. **Bounded**: every queue is; a slow reader slows the stream of etcd.
+//! 9. **One bad entry harms itself only**, and is said with key and reason.
+//! 10. **A clean stop loses nothing**: what is pending is published first.
+
 pub mod actors;
 pub mod app;
 pub mod backoff;

@@ -12,52 +12,71 @@ use crate::etcd::Server;
 /// At the latest after so long an outage is said again.
 const REMINDER: Duration = Duration::from_secs(60);
 
-/// Whether etcd answers, and what was said of that.
+/// Whether etcd gives what it is asked for, and what was said of that.
 pub(super) struct Outage {
     /// Why it does not, for whoever asks.
     failure: Rc<RefCell<Option<String>>>,
+    /// A member answered on the newest connection.
     connected: bool,
-    since: Option<Instant>,
-    said: Option<Instant>,
+    /// That was said since all was well.
+    said_connected: bool,
+    ongoing: Option<Ongoing>,
+}
+
+#[derive(Clone, Copy)]
+struct Ongoing {
+    since: Instant,
+    said: Instant,
 }
 
 impl Outage {
     pub(super) fn new(failure: Rc<RefCell<Option<String>>>) -> Self {
-        Self { failure, connected: false, since: None, said: None }
+        Self { failure, connected: false, said_connected: false, ongoing: None }
+    }
+
+    /// A member is asked.
+    pub(super) fn trying(&mut self, server: &Server) {
+        self.failure.borrow_mut().get_or_insert_with(|| format!("{server}: no answer yet"));
     }
 
     /// A member answers.
     pub(super) fn connected(&mut self, server: &Server, version: &str) {
-        if self.since.is_none_or(|_| self.connected || self.said.is_some()) {
-            let away = self.since.map(|since| format!("{:.1?}", since.elapsed()));
+        self.connected = true;
+        self.failure.replace(Some(format!("{server}: the list is not complete yet")));
+        if !std::mem::replace(&mut self.said_connected, true) {
+            let away = self.ongoing.map(|ongoing| format!("{:.1?}", ongoing.since.elapsed()));
             info!(%server, version, away, "connected");
         }
-        self.connected = true;
     }
 
     /// The member gave what it was asked for: a list, or a watch.
     pub(super) fn over(&mut self) {
-        (self.since, self.said) = (None, None);
+        self.ongoing = None;
+        self.said_connected = false;
         self.failure.replace(None);
     }
 
     /// The connection is gone, or there was none.
     pub(super) fn lost(&mut self, server: &Server, reason: &str, delay: Duration) {
         let now = Instant::now();
-        let since = *self.since.get_or_insert(now);
         let was_connected = std::mem::replace(&mut self.connected, false);
         self.failure.replace(Some(format!("{server}: {reason}")));
-        if self.said.is_some_and(|said| now - said < REMINDER) {
-            debug!(%server, reason, retry_in = ?delay, "still no connection");
+        let retry_in = format!("{delay:.1?}");
+        let Some(ongoing) = &mut self.ongoing else {
+            if was_connected {
+                warn!(%server, reason, retry_in, "connection lost");
+            } else {
+                warn!(%server, reason, retry_in, "cannot connect");
+            }
+            self.ongoing = Some(Ongoing { since: now, said: now });
+            return;
+        };
+        if now - ongoing.said < REMINDER {
+            debug!(%server, reason, retry_in, "still no connection");
             return;
         }
-        if self.said.is_some() {
-            warn!(%server, reason, away = format!("{:.0?}", now - since), "still no connection");
-        } else if was_connected {
-            warn!(%server, reason, retry_in = format!("{delay:.1?}"), "connection lost");
-        } else {
-            warn!(%server, reason, retry_in = format!("{delay:.1?}"), "cannot connect");
-        }
-        self.said = Some(now);
+        ongoing.said = now;
+        let away = format!("{:.0?}", now - ongoing.since);
+        warn!(%server, reason, away, "still no connection; the target file stays as it is");
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::messages::{Dirty, FirstPublish, Flush, Inspect, PublishResult, Render};
-use super::publish::{Disk, Report, work};
+use super::publish::{Disk, Report, now, work};
 use crate::backoff::Backoff;
 use crate::core::debounce::Debounce;
 use crate::core::persist::{Outcome, Schedule, Step, Task};
@@ -28,7 +28,8 @@ pub struct Persister {
     file: TargetFile,
     registry: Recipient<Render>,
     schedule: Schedule,
-    timer: Option<SpawnHandle>,
+    /// When the next step is due at the earliest, and the timer for that.
+    timer: Option<(Instant, SpawnHandle)>,
     backoff: Backoff,
     disk: Disk,
     failure: Option<String>,
@@ -57,22 +58,13 @@ impl Persister {
 
     /// Does what is due, or sets the timer for it.
     fn proceed(&mut self, ctx: &mut Context<Self>) {
-        if let Some(timer) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
         let now = now();
         match self.schedule.step(now) {
             Step::Rest => {}
-            Step::Wait(until) => {
-                let timer = ctx.run_later(until - now, |actor, ctx| {
-                    actor.timer = None;
-                    actor.proceed(ctx);
-                });
-                self.timer = Some(timer);
-            }
+            Step::Wait(until) => self.wake(until, now, ctx),
             Step::Work => {
-                let task = self.schedule.begin();
-                let (file, disk) = (self.file.clone(), self.disk.clone());
+                let task = self.schedule.begin(now);
+                let (file, disk) = (self.file.clone(), mem::take(&mut self.disk));
                 let work = work(file, self.registry.clone(), disk, task);
                 ctx.spawn(work.into_actor(self).map(move |(disk, result), actor, ctx| {
                     actor.disk = disk;
@@ -81,6 +73,22 @@ impl Persister {
                 }));
             }
         }
+    }
+
+    /// Sets the timer. One that is due earlier is left as it is, and sees then that it is too
+    /// early: a burst that keeps putting the publish off does not set a timer a change.
+    fn wake(&mut self, until: Instant, now: Instant, ctx: &mut Context<Self>) {
+        if let Some((due, timer)) = self.timer {
+            if due <= until {
+                return;
+            }
+            ctx.cancel_future(timer);
+        }
+        let timer = ctx.run_later(until - now, |actor, ctx| {
+            actor.timer = None;
+            actor.proceed(ctx);
+        });
+        self.timer = Some((until, timer));
     }
 
     fn finish(&mut self, task: Task, result: Result<Report, Error>) {
@@ -116,7 +124,7 @@ impl Persister {
         }
         if let (Some(took), Some(document)) = (written, &self.disk.published) {
             info!(
-                revision = %document.revision(),
+                revision = document.revision().0,
                 services = document.services(),
                 targets = document.targets(),
                 bytes = document.len(),
@@ -160,6 +168,12 @@ impl Actor for Persister {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = file.remove_leftovers() {
+                warn!(error = %Chain(&error), "temporary files of an earlier run are left");
+            }
+        });
         // How the file looks now is what drift before the first publish is told by.
         self.schedule.inspect(now());
         self.proceed(ctx);
@@ -209,11 +223,6 @@ impl Handler<FirstPublish> for Persister {
         }
         Box::pin(async move { answer.await.unwrap_or(Ok(())) })
     }
-}
-
-/// The runtime's clock, which tests can pause.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 fn answer_all(waiting: &mut Vec<oneshot::Sender<PublishResult>>, answer: &PublishResult) {

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 
 use super::messages::Render;
-use super::persister::now;
 use crate::core::persist::{Known, Plan, Task, plan};
 use crate::core::render::Document;
 use crate::file::{Drift, Error, Identity, TargetFile};
 
 /// What is known of the file, and what it should hold.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Disk {
     /// The document that the file was last known to hold.
     pub(super) published: Option<Document>,
@@ -119,6 +118,11 @@ impl Disk {
         self.published = Some(document);
         Ok(Report::Published { drift, written })
     }
+}
+
+/// The runtime's clock, which tests can pause.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Runs where blocking is allowed; a panic there is one here.

@@ -8,8 +8,8 @@ use actix::{Actor, Context, Handler, MessageResult, Recipient};
 use tracing::{info, warn};
 
 use super::messages::{Dirty, Observed, Render, Subscribe};
-use crate::core::entries::Quarantine;
 use crate::core::key::Prefix;
+use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
 use crate::core::throttle::Throttle;
 
@@ -41,7 +41,7 @@ impl Registry {
         if let Some(suppressed) = self.warnings.pass(Instant::now()) {
             warn!(
                 key = %String::from_utf8_lossy(&quarantine.key),
-                revision = %quarantine.mod_revision,
+                revision = quarantine.mod_revision.0,
                 reason = %quarantine.reason,
                 effect = if quarantine.keeps_last_good { "its last good target stays" } else { "left out" },
                 suppressed,
@@ -53,9 +53,10 @@ impl Registry {
     fn report(&self, listed: &Listed) {
         let counts = listed.counts;
         info!(
-            revision = %listed.revision,
+            revision = listed.revision.0,
             entries = counts.valid + counts.quarantined,
             services = counts.services,
+            targets = counts.targets,
             quarantined = counts.quarantined,
             ignored = counts.ignored,
             "listed"

@@ -13,7 +13,7 @@ use actix::{
     ResponseFuture, WrapFuture,
 };
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::list::list;
 use super::messages::{LastFailure, Observed, Relist, Stop};
@@ -108,7 +108,7 @@ impl Task {
     async fn run(mut self) {
         loop {
             let server = self.servers[self.attempt % self.servers.len()].clone();
-            let mut end = Box::pin(self.serve(&server)).await;
+            let mut end = self.serve(&server).await;
             if let End::Lost(reason) = end {
                 let delay = self.backoff.failed(Instant::now());
                 self.outage.lost(&server, &reason.to_string(), delay);
@@ -135,7 +135,8 @@ impl Task {
 
     /// Serves one connection to its end.
     async fn serve(&mut self, server: &Server) -> End {
-        let opened = match self.wire.unless_told(Connection::open(server)).await {
+        self.outage.trying(server);
+        let opened = match self.wire.unless_told(Box::pin(Connection::open(server))).await {
             Ok(opened) => opened,
             Err(told) => return told,
         };
@@ -187,12 +188,15 @@ impl Task {
                     self.outage.over();
                     self.backoff.succeeded(Instant::now());
                     if resumes {
-                        info!(from_revision = %from, "resumed");
+                        info!(from_revision = from.0, "resumed");
                     } else {
-                        info!(from_revision = %from, "watching");
+                        info!(from_revision = from.0, "watching");
                     }
                 }
-                Verdict::Apply(changes, revision) => self.wire.apply(changes, revision).await?,
+                Verdict::Apply(changes, revision) => {
+                    debug!(revision = revision.0, changes = changes.len(), "changes");
+                    self.wire.apply(changes, revision).await?;
+                }
                 Verdict::End(end) => {
                     if let WatchEnd::Relist(reason) = &end {
                         warn!(%reason, "relisting");

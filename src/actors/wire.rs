@@ -130,7 +130,7 @@ mod tests {
             assert!(chunks.iter().all(|(chunk, _)| (1..=CHUNK).contains(&chunk.len())));
             let lasts: Vec<_> = chunks.iter().map(|&(_, last)| last).collect();
             assert_eq!(lasts.iter().filter(|&&last| last).count(), usize::from(length > 0));
-            assert_eq!(lasts.last().copied().unwrap_or(true), true);
+            assert!(lasts.last().copied().unwrap_or(true));
             assert_eq!(chunks.into_iter().flat_map(|(chunk, _)| chunk).collect::<Vec<_>>(), items);
         }
     }

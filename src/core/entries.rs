@@ -6,36 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use thiserror::Error;
-
 use super::event::{KeyValue, Lookup, Recovered, Revision};
 use super::key::{Key, KeyError, Prefix};
+use super::quarantine::{Quarantine, Reason};
 use super::render::{Document, Piece};
-use super::value::{self, Target, ValueError};
-
-/// Why an entry is in quarantine.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Reason {
-    /// Its key can be no label value.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// Its value stands for no target.
-    #[error(transparent)]
-    Value(#[from] ValueError),
-}
-
-/// An entry that went into quarantine, or is in it with yet another value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantine {
-    /// The whole key.
-    pub key: Vec<u8>,
-    /// The revision of the bad value.
-    pub mod_revision: Revision,
-    /// What is wrong.
-    pub reason: Reason,
-    /// Whether an older target of the entry stays in the document.
-    pub keeps_last_good: bool,
-}
+use super::value::{self, Target};
 
 /// How many keys there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +23,8 @@ pub struct Counts {
     pub quarantined: usize,
     /// Keys below the prefix that are not ours.
     pub ignored: usize,
+    /// Addresses of all entries, last good ones included.
+    pub targets: usize,
 }
 
 /// All entries, built by [`Entries::put`] and [`Entries::delete`].
@@ -59,6 +36,7 @@ pub struct Entries {
     valid: usize,
     quarantined: usize,
     ignored: usize,
+    targets: usize,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +65,14 @@ impl State {
             Self::Quarantined(last_good) => last_good.as_ref(),
         }
     }
+
+    fn addresses(&self) -> usize {
+        addresses(self.target())
+    }
+}
+
+fn addresses(target: Option<&Target>) -> usize {
+    target.map_or(0, |target| target.addresses().len())
 }
 
 /// What one put did.
@@ -109,6 +95,7 @@ impl Entries {
             valid: 0,
             quarantined: 0,
             ignored: 0,
+            targets: 0,
         }
     }
 
@@ -259,6 +246,7 @@ impl Entries {
             valid: self.valid,
             quarantined: self.quarantined,
             ignored: self.ignored,
+            targets: self.targets,
         }
     }
 
@@ -291,6 +279,7 @@ impl Entries {
             State::Valid(_) => self.valid += 1,
             State::Quarantined(_) => self.quarantined += 1,
         }
+        self.targets += entry.state.addresses();
         let service = match self.services.get_mut(name) {
             Some(service) => service,
             None => self.services.entry(name.into()).or_default(),
@@ -317,6 +306,8 @@ impl Entries {
         if let Some(Entry { state: State::Quarantined(last_good), .. }) =
             service.instances.get_mut(instance)
         {
+            self.targets -= addresses(last_good.as_ref());
+            self.targets += addresses(target.as_ref());
             *last_good = target;
             service.piece = None;
         }
@@ -327,5 +318,6 @@ impl Entries {
             State::Valid(_) => self.valid -= 1,
             State::Quarantined(_) => self.quarantined -= 1,
         }
+        self.targets -= state.addresses();
     }
 }

@@ -16,7 +16,7 @@ pub struct Prefix(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PrefixError {
     /// Watching all of etcd is never what was meant.
-    #[error("is empty; name the key under which services register, such as /services")]
+    #[error("it is empty; name the key under which services register, such as /services")]
     Empty,
 }
 

@@ -10,6 +10,7 @@
 //! | [`key`] | which service and instance a key names |
 //! | [`value`], [`address`] | which target a value stands for, or why it is none |
 //! | [`entries`] | what one put or delete does to the entries under the prefix |
+//! | [`quarantine`] | what is said of an entry that can't become a target |
 //! | [`registry`] | when a list replaces the entries, and when they may be rendered |
 //! | [`render`] | the bytes of the document |
 //! | [`paging`] | how many keys the next page of a list asks for |
@@ -27,6 +28,7 @@ pub mod event;
 pub mod key;
 pub mod paging;
 pub mod persist;
+pub mod quarantine;
 pub mod registry;
 pub mod render;
 pub mod session;

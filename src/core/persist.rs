@@ -119,26 +119,25 @@ impl Schedule {
         if self.flush {
             return Step::Work;
         }
-        // The first publish ends the time in which there is no, or an old, document.
-        let publish = if self.published { self.debounce.due() } else { self.debounce.since() };
-        let Some(due) = publish.into_iter().chain(self.inspect).min().max(self.delayed(publish))
-        else {
+        let Some(due) = self.publish_due().into_iter().chain(self.inspect).min() else {
             return Step::Rest;
         };
+        let due = self.not_before.map_or(due, |not_before| due.max(not_before));
         if due <= now { Step::Work } else { Step::Wait(due) }
     }
 
-    /// Begins the work that is due, and counts all hints so far as taken.
-    pub fn begin(&mut self) -> Task {
+    /// Begins the work that is due, and counts the hints for it as taken. A look at the file
+    /// does not make changes due whose burst is not over: each publish is followed by one.
+    pub fn begin(&mut self, now: Instant) -> Task {
         self.working = true;
         self.not_before = None;
+        let flush = std::mem::take(&mut self.flush);
         let since = self.debounce.since();
-        self.debounce.clear();
-        Task {
-            since,
-            inspect: self.inspect.take().is_some(),
-            flush: std::mem::take(&mut self.flush),
+        let since = since.filter(|_| flush || self.publish_due().is_some_and(|due| due <= now));
+        if since.is_some() {
+            self.debounce.clear();
         }
+        Task { since, inspect: self.inspect.take().is_some(), flush }
     }
 
     /// The work is done or has failed.
@@ -173,8 +172,9 @@ impl Schedule {
         self.damping.is_fight(now)
     }
 
-    fn delayed(&self, publish: Option<Instant>) -> Option<Instant> {
-        self.not_before.filter(|_| publish.is_some() || self.inspect.is_some())
+    /// The first publish waits for nothing: until then there is no document, or an old one.
+    fn publish_due(&self) -> Option<Instant> {
+        if self.published { self.debounce.due() } else { self.debounce.since() }
     }
 }
 
@@ -234,3 +234,6 @@ impl<I: PartialEq> Known<I> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,10 @@
 //! complete; until then the old ones are served. Nothing is rendered before the first
 //! complete list, nor while a revision is there in part only.
 
-use super::entries::{Counts, Entries, Put, Quarantine};
+use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
 use super::key::Prefix;
+use super::quarantine::Quarantine;
 use super::render::Document;
 
 /// All that is known of the prefix.
@@ -167,3 +168,6 @@ impl Registry {
         applied.changed = complete && std::mem::take(&mut held.unsaid);
     }
 }
+
+#[cfg(test)]
+mod tests;

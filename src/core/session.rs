@@ -189,10 +189,13 @@ impl Session {
         if watch.id != Some(message.watch_id) {
             return Verdict::Alive;
         }
-        if message.changes.is_empty() && !message.fragment && watch.fragments.is_empty() {
-            // Progress in the order of this watch: no event up to here is still to come.
-            let revision = position.revision.max(message.header.revision);
-            self.position = Some(Position { revision, ..position });
+        if message.changes.is_empty() {
+            // Progress, in the order of this watch: unless it stands in the middle of a
+            // revision, no event up to here is still to come.
+            if watch.fragments.is_empty() {
+                let revision = position.revision.max(message.header.revision);
+                self.position = Some(Position { revision, ..position });
+            }
             return Verdict::Alive;
         }
         // A server may repeat events from before the start (etcd issue 19487).
@@ -226,3 +229,6 @@ fn why_relist(position: Position, message: &WatchMessage) -> Option<RelistReason
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,20 +17,15 @@ use super::api::Api;
 type Answer<T> = Result<Response<T>, Status>;
 
 fn no_such_thing<T>() -> Answer<T> {
-    Err(Status::unimplemented(
-        "the embedded registry has one fixed member",
-    ))
+    Err(Status::unimplemented("the embedded registry has one fixed member"))
 }
 
 #[async_trait]
 impl PbClusterService for Api {
     async fn member_list(&self, _: Request<PbMemberListRequest>) -> Answer<PbMemberListResponse> {
         self.admit()?;
-        let member = PbMember {
-            id: self.member_id,
-            name: "embedded".into(),
-            ..PbMember::default()
-        };
+        let member =
+            PbMember { id: self.member_id, name: "embedded".into(), ..PbMember::default() };
         Ok(Response::new(PbMemberListResponse {
             header: Some(self.header(0)),
             members: vec![member],

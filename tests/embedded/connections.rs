@@ -42,11 +42,7 @@ impl Connections {
         inner.last_id += 1;
         let id = inner.last_id;
         inner.open.insert(id, handle);
-        Ok(Some(Connection {
-            id,
-            stream: TcpStream::from_std(stream)?,
-            connections: self.clone(),
-        }))
+        Ok(Some(Connection { id, stream: TcpStream::from_std(stream)?, connections: self.clone() }))
     }
 
     pub(super) fn refuse(&self, refuse: bool) {

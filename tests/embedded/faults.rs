@@ -61,7 +61,6 @@ pub(super) enum Order {
 #[derive(Default)]
 struct RangeScript {
     begun: usize,
-    answered: usize,
     failures: BTreeMap<usize, Status>,
     hooks: BTreeMap<usize, Box<dyn FnOnce() + Send>>,
 }
@@ -124,10 +123,11 @@ impl Faults {
         ranges.failures.insert(number, status);
     }
 
-    /// Runs `hook` after the `nth` range from now was read and before it is answered.
+    /// Runs `hook` after the `nth` range from now (1 is the next) was read and
+    /// before it is answered: what the hook does belongs to the ranges after it.
     pub(crate) fn after_range(&self, nth: usize, hook: impl FnOnce() + Send + 'static) {
         let mut ranges = self.ranges();
-        let number = ranges.answered + nth;
+        let number = ranges.begun + nth;
         ranges.hooks.insert(number, Box::new(hook));
     }
 
@@ -136,11 +136,7 @@ impl Faults {
     pub(crate) fn go_silent(&self, silent: bool) {
         self.set(|settings| {
             settings.events_held = silent;
-            settings.progress = if silent {
-                Progress::Ignored
-            } else {
-                Progress::True
-            };
+            settings.progress = if silent { Progress::Ignored } else { Progress::True };
         });
     }
 
@@ -152,11 +148,7 @@ impl Faults {
     /// Progress is answered at once with the present revision, although events are
     /// still to come: a bug of etcd before 3.4.25 and 3.5.8.
     pub(crate) fn let_progress_overtake(&self, overtake: bool) {
-        let progress = if overtake {
-            Progress::Overtaking
-        } else {
-            Progress::True
-        };
+        let progress = if overtake { Progress::Overtaking } else { Progress::True };
         self.set(|settings| settings.progress = progress);
     }
 
@@ -206,29 +198,24 @@ impl Faults {
         self.orders.subscribe()
     }
 
-    /// What a range request goes through first.
-    pub(super) async fn before_range(&self) -> Result<(), Status> {
-        let failure = {
+    /// What a range request goes through first. Gives back its number.
+    pub(super) async fn before_range(&self) -> Result<usize, Status> {
+        let (number, failure) = {
             let mut ranges = self.ranges();
             ranges.begun += 1;
             let number = ranges.begun;
-            ranges.failures.remove(&number)
+            (number, ranges.failures.remove(&number))
         };
         let delay = self.settings().range_delay;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(number), Err)
     }
 
-    /// What happens when a range request has been read.
-    pub(super) fn range_answered(&self) {
-        let hook = {
-            let mut ranges = self.ranges();
-            ranges.answered += 1;
-            let number = ranges.answered;
-            ranges.hooks.remove(&number)
-        };
+    pub(super) fn after_reading_range(&self, number: usize) {
+        // The hook may well ask for more faults: not under the lock.
+        let hook = self.ranges().hooks.remove(&number);
         if let Some(hook) = hook {
             hook();
         }

@@ -1,10 +1,15 @@
-//! A range of keys, as etcd's requests spell it with `key` and `range_end`.
+//! Keys, and ranges of them as etcd's requests spell them with `key` and `range_end`.
 
 use std::ops::Bound;
-use std::sync::Arc;
 
-/// A key, shared by all that name it: the map, each version, the lease.
-pub(crate) type Key = Arc<[u8]>;
+use smallvec::SmallVec;
+
+/// A key. Short ones lie in the map itself: finding one among a million would
+/// else follow dozens of pointers.
+pub(crate) type Key = SmallVec<[u8; 32]>;
+
+/// A value. An address with its port needs no memory of its own.
+pub(crate) type Value = SmallVec<[u8; 24]>;
 
 /// The keys that a request means.
 #[derive(Clone, Debug)]
@@ -31,10 +36,7 @@ impl KeyRange {
             [0] => End::Unbounded,
             end => End::Before(end.into()),
         };
-        Self {
-            start: key.into(),
-            end,
-        }
+        Self { start: key.into(), end }
     }
 
     /// The range of a watch, where an empty key means the smallest one.

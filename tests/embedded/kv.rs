@@ -24,29 +24,19 @@ impl PbKvService for Api {
         &self,
         request: Request<PbRangeRequest>,
     ) -> Result<Response<PbRangeResponse>, Status> {
-        self.admit()?;
         let request = request.into_inner();
-        self.faults.before_range().await?;
-        check_range(&request)?;
-        let (revision, page) = self
-            .store
-            .read(|state| range(state, &request).map(|page| (state.revision, page)))?;
-        let returned = page.versions.len();
+        let response = self.answer_range(&request).await;
+        let returned = response.as_ref().ok().map(|response| response.kvs.len());
         self.requests.record(|seen| {
             seen.ranges.push(RangeRequest {
-                key: request.key.clone(),
-                range_end: request.range_end.clone(),
+                key: request.key,
+                range_end: request.range_end,
                 limit: request.limit,
                 revision: request.revision,
                 returned,
             });
         });
-        self.faults.range_answered();
-        let response = range_response(&request, &page);
-        Ok(Response::new(PbRangeResponse {
-            header: Some(self.header(revision)),
-            ..response
-        }))
+        response.map(Response::new)
     }
 
     type RangeStreamStream = ReceiverStream<Result<PbRangeStreamResponse, Status>>;
@@ -55,9 +45,7 @@ impl PbKvService for Api {
         &self,
         _: Request<PbRangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
-        Err(Status::unimplemented(
-            "unknown method RangeStream for service etcdserverpb.KV",
-        ))
+        Err(Status::unimplemented("unknown method RangeStream for service etcdserverpb.KV"))
     }
 
     async fn put(&self, request: Request<PbPutRequest>) -> Result<Response<PbPutResponse>, Status> {
@@ -68,10 +56,7 @@ impl PbKvService for Api {
             check_put_against(state, &request)?;
             Ok::<_, Error>((revision, put(state, revision, request)))
         })?;
-        Ok(Response::new(PbPutResponse {
-            header: Some(self.header(revision)),
-            ..response
-        }))
+        Ok(Response::new(PbPutResponse { header: Some(self.header(revision)), ..response }))
     }
 
     async fn delete_range(
@@ -85,10 +70,7 @@ impl PbKvService for Api {
             let response = delete(state, revision, &request);
             (state.revision, response)
         });
-        Ok(Response::new(PbDeleteResponse {
-            header: Some(self.header(revision)),
-            ..response
-        }))
+        Ok(Response::new(PbDeleteResponse { header: Some(self.header(revision)), ..response }))
     }
 
     async fn txn(&self, request: Request<PbTxnRequest>) -> Result<Response<PbTxnResponse>, Status> {
@@ -103,9 +85,22 @@ impl PbKvService for Api {
     ) -> Result<Response<PbCompactionResponse>, Status> {
         self.admit()?;
         self.store.compact(request.into_inner().revision)?;
-        Ok(Response::new(PbCompactionResponse {
-            header: Some(self.header(self.store.revision())),
-        }))
+        Ok(Response::new(PbCompactionResponse { header: Some(self.header(self.store.revision())) }))
+    }
+}
+
+impl Api {
+    async fn answer_range(&self, request: &PbRangeRequest) -> Result<PbRangeResponse, Status> {
+        self.admit()?;
+        let number = self.faults.before_range().await?;
+        check_range(request)?;
+        let (revision, page) =
+            self.store.read(|state| range(state, request).map(|page| (state.revision, page)))?;
+        self.faults.after_reading_range(number);
+        Ok(PbRangeResponse {
+            header: Some(self.header(revision)),
+            ..range_response(request, &page)
+        })
     }
 }
 
@@ -180,15 +175,8 @@ fn is_filtered(request: &PbRangeRequest) -> bool {
 
 fn passes(request: &PbRangeRequest, version: &KeyVersion) -> bool {
     let within = |revision, min, max| min <= revision && (max == 0 || revision <= max);
-    within(
-        version.mod_revision,
-        request.min_mod_revision,
-        request.max_mod_revision,
-    ) && within(
-        version.create_revision,
-        request.min_create_revision,
-        request.max_create_revision,
-    )
+    within(version.mod_revision, request.min_mod_revision, request.max_mod_revision)
+        && within(version.create_revision, request.min_create_revision, request.max_create_revision)
 }
 
 fn sort(request: &PbRangeRequest, versions: &mut [Arc<KeyVersion>]) {
@@ -229,7 +217,7 @@ pub(super) fn put(state: &mut State, revision: i64, request: PbPutRequest) -> Pb
     let kept = state.get(&request.key);
     let value = match kept {
         Some(kept) if request.ignore_value => kept.value.clone(),
-        _ => request.value.into_boxed_slice(),
+        _ => request.value.into(),
     };
     let lease = match kept {
         Some(kept) if request.ignore_lease => kept.lease,
@@ -237,10 +225,7 @@ pub(super) fn put(state: &mut State, revision: i64, request: PbPutRequest) -> Pb
     };
     let before = state.put(revision, &request.key, value, lease);
     let before = before.filter(|_| request.prev_kv);
-    PbPutResponse {
-        header: None,
-        prev_kv: before.as_deref().map(key_value),
-    }
+    PbPutResponse { header: None, prev_kv: before.as_deref().map(key_value) }
 }
 
 pub(super) fn delete(

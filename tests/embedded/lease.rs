@@ -35,9 +35,7 @@ impl PbLeaseService for Api {
     ) -> Result<Response<PbLeaseRevokeResponse>, Status> {
         self.admit()?;
         let revision = self.store.revoke(request.into_inner().id)?;
-        Ok(Response::new(PbLeaseRevokeResponse {
-            header: Some(self.header(revision)),
-        }))
+        Ok(Response::new(PbLeaseRevokeResponse { header: Some(self.header(revision)) }))
     }
 
     type LeaseKeepAliveStream = ReceiverStream<Result<PbLeaseKeepAliveResponse, Status>>;

@@ -51,11 +51,7 @@ impl Leases {
         if self.by_id.contains_key(&id) {
             return Err(Error::LeaseExists);
         }
-        let mut lease = Lease {
-            ttl: ttl.max(MIN_TTL),
-            expires: now,
-            keys: BTreeSet::new(),
-        };
+        let mut lease = Lease { ttl: ttl.max(MIN_TTL), expires: now, keys: BTreeSet::new() };
         lease.renew(now);
         let ttl = lease.ttl;
         self.by_id.insert(id, lease);

@@ -125,9 +125,7 @@ impl Embedded {
     pub(crate) async fn start_again(&mut self) {
         assert!(self.tasks.is_empty(), "the server is running");
         assert!(self.address.ip().is_loopback(), "only for this machine");
-        let listener = TcpListener::bind(self.address)
-            .await
-            .expect("the port is free");
+        let listener = TcpListener::bind(self.address).await.expect("the port is free");
         self.address = listener.local_addr().expect("it is bound");
         let connections = self.connections.clone();
         let incoming = TcpListenerStream::new(listener)
@@ -161,6 +159,11 @@ impl Embedded {
     /// The URL for clients.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where it listens: also where to start another one when this is gone.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The store, for direct calls.

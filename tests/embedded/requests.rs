@@ -13,8 +13,8 @@ pub(crate) struct RangeRequest {
     pub(crate) limit: i64,
     /// 0 asks for the present.
     pub(crate) revision: i64,
-    /// How many keys it got.
-    pub(crate) returned: usize,
+    /// How many keys it got; none if it was refused.
+    pub(crate) returned: Option<usize>,
 }
 
 /// A request to create a watch.
@@ -57,10 +57,7 @@ impl Requests {
     /// Forgets what was asked so far.
     pub(crate) fn forget(&self) {
         self.record(|seen| {
-            *seen = Seen {
-                open_streams: seen.open_streams,
-                ..Seen::default()
-            };
+            *seen = Seen { open_streams: seen.open_streams, ..Seen::default() };
         });
     }
 

@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::errors::Error;
-use super::keys::{Key, KeyRange};
+use super::keys::{Key, KeyRange, Value};
 use super::leases::Leases;
 
 /// One version of a key: what it became at `mod_revision`.
 #[derive(Debug)]
 pub(crate) struct KeyVersion {
     pub(crate) key: Key,
-    pub(crate) value: Box<[u8]>,
+    pub(crate) value: Value,
     pub(crate) create_revision: i64,
     pub(crate) mod_revision: i64,
     /// Counts from 1 since the key was created; 0 says that it was deleted.
@@ -42,15 +42,27 @@ struct History {
 
 impl History {
     fn at(&self, revision: i64) -> Option<&Arc<KeyVersion>> {
-        self.live
-            .as_ref()
-            .filter(|live| live.mod_revision <= revision)
-            .or_else(|| {
-                let past = self.past.iter().rev();
-                past.into_iter()
-                    .find(|past| past.mod_revision <= revision)
-                    .filter(|past| !past.is_tombstone())
-            })
+        self.live.as_ref().filter(|live| live.mod_revision <= revision).or_else(|| {
+            let past = self.past.iter().rev();
+            past.into_iter()
+                .find(|past| past.mod_revision <= revision)
+                .filter(|past| !past.is_tombstone())
+        })
+    }
+
+    /// Drops the versions that no read at `revision` or later can see. Says
+    /// whether anything is left.
+    fn trim(&mut self, revision: i64) -> bool {
+        let superseded = |v: &Arc<KeyVersion>| v.mod_revision <= revision;
+        let older = self.past.partition_point(superseded);
+        if older > 0 {
+            // The newest of the older ones is what a read at `revision` sees.
+            let newest_is_visible =
+                !self.live.as_ref().is_some_and(superseded) && !self.past[older - 1].is_tombstone();
+            self.past.drain(..older - usize::from(newest_is_visible));
+            self.past.shrink_to_fit();
+        }
+        self.live.is_some() || !self.past.is_empty()
     }
 }
 
@@ -74,11 +86,7 @@ pub(crate) enum Batch {
     /// The changes that it wants are gone.
     Compacted { compacted: i64 },
     /// The changes from where it stood, up to but without `next`.
-    Changes {
-        changes: Vec<Change>,
-        next: i64,
-        revision: i64,
-    },
+    Changes { changes: Vec<Change>, next: i64, revision: i64 },
 }
 
 /// The state of the store at one revision, and what led there.
@@ -114,7 +122,7 @@ impl State {
         &mut self,
         revision: i64,
         key: &[u8],
-        value: Box<[u8]>,
+        value: Value,
         lease: i64,
     ) -> Option<Arc<KeyVersion>> {
         let next = |key: Key, before: Option<&Arc<KeyVersion>>| {
@@ -137,10 +145,7 @@ impl State {
             (now, before)
         } else {
             let now = next(key.into(), None);
-            let history = History {
-                live: Some(now.clone()),
-                past: Vec::new(),
-            };
+            let history = History { live: Some(now.clone()), past: Vec::new() };
             self.keys.insert(now.key.clone(), history);
             (now, None)
         };
@@ -164,7 +169,7 @@ impl State {
             };
             let tombstone = Arc::new(KeyVersion {
                 key: key.clone(),
-                value: Box::default(),
+                value: Value::new(),
                 create_revision: 0,
                 mod_revision: revision,
                 version: 0,
@@ -191,11 +196,7 @@ impl State {
         let at = self.readable(at)?;
         let count = self.count(range, at);
         if count_only {
-            return Ok(Page {
-                versions: Vec::new(),
-                count,
-                more: false,
-            });
+            return Ok(Page { versions: Vec::new(), count, more: false });
         }
         let wanted = if limit == 0 { count } else { count.min(limit) };
         let versions = self
@@ -205,11 +206,7 @@ impl State {
             .take(wanted)
             .cloned()
             .collect();
-        Ok(Page {
-            versions,
-            count,
-            more: wanted < count,
-        })
+        Ok(Page { versions, count, more: wanted < count })
     }
 
     /// The revision that a read at `at` means, if it can still be read.
@@ -253,9 +250,7 @@ impl State {
         const MAX_PASSED_OVER: usize = 100_000;
 
         if from < self.compacted {
-            return Batch::Compacted {
-                compacted: self.compacted,
-            };
+            return Batch::Compacted { compacted: self.compacted };
         }
         let (mut changes, mut next) = (Vec::new(), self.revision + 1);
         let (mut revisions, mut last, mut passed_over) = (0, 0, 0);
@@ -270,9 +265,7 @@ impl State {
                 passed_over += 1;
                 continue;
             }
-            let seen = changes
-                .last()
-                .map(|change: &Change| change.now.mod_revision);
+            let seen = changes.last().map(|change: &Change| change.now.mod_revision);
             if seen != Some(now.mod_revision) {
                 revisions += 1;
             }
@@ -280,11 +273,7 @@ impl State {
             let now = now.clone();
             changes.push(Change { now, before });
         }
-        Batch::Changes {
-            changes,
-            next,
-            revision: self.revision,
-        }
+        Batch::Changes { changes, next, revision: self.revision }
     }
 
     fn before(&self, change: &KeyVersion) -> Option<Arc<KeyVersion>> {
@@ -310,29 +299,19 @@ impl State {
         }
         self.compacted = revision;
         let kept = self.log.partition_point(|v| v.mod_revision < revision);
-        let at_revision = self.log.partition_point(|v| v.mod_revision <= revision);
-        for index in 0..at_revision {
-            let key = self.log[index].key.clone();
-            self.trim(&key, revision);
+        let concerned = self.log.partition_point(|v| v.mod_revision <= revision);
+        if concerned < self.keys.len() {
+            for change in self.log.range(..concerned) {
+                if let Some(history) = self.keys.get_mut(&change.key)
+                    && !history.trim(revision)
+                {
+                    self.keys.remove(&change.key);
+                }
+            }
+        } else {
+            self.keys.retain(|_, history| history.trim(revision));
         }
         self.log.drain(..kept);
         Ok(())
-    }
-
-    /// Drops the versions of `key` that no read at `revision` or later can see.
-    fn trim(&mut self, key: &Key, revision: i64) {
-        let Some(history) = self.keys.get_mut(key) else {
-            return;
-        };
-        let superseded = |v: &KeyVersion| v.mod_revision <= revision;
-        let older = history.past.partition_point(|v| superseded(v));
-        let live_is_older = history.live.as_ref().is_some_and(|v| superseded(v));
-        // The newest of the older ones is what a read at `revision` sees.
-        let newest_is_visible =
-            !live_is_older && older > 0 && !history.past[older - 1].is_tombstone();
-        history.past.drain(..older - usize::from(newest_is_visible));
-        if history.past.is_empty() && history.live.is_none() {
-            self.keys.remove(key);
-        }
     }
 }

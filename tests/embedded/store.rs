@@ -35,8 +35,8 @@ pub(crate) struct Write<'a> {
 
 impl Write<'_> {
     /// Writes a key.
-    pub(crate) fn put(&mut self, key: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
-        let value = value.into().into_boxed_slice();
+    pub(crate) fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let value = value.as_ref().into();
         self.state.put(self.revision, key.as_ref(), value, 0);
     }
 
@@ -63,7 +63,7 @@ impl Store {
     }
 
     /// Writes a key. This and the other writes give back the revision after it.
-    pub(crate) fn put(&self, key: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) -> i64 {
+    pub(crate) fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> i64 {
         self.write(|write| write.put(key, value))
     }
 
@@ -71,18 +71,18 @@ impl Store {
     pub(crate) fn put_leased(
         &self,
         key: impl AsRef<[u8]>,
-        value: impl Into<Vec<u8>>,
+        value: impl AsRef<[u8]>,
         lease: i64,
     ) -> Result<i64, Error> {
         self.change(|state, revision| {
             state.leases.get(lease).ok_or(Error::LeaseNotFound)?;
-            state.put(revision, key.as_ref(), value.into().into(), lease);
+            state.put(revision, key.as_ref(), value.as_ref().into(), lease);
             Ok(revision)
         })
     }
 
     /// Writes many keys in one revision.
-    pub(crate) fn put_many<K: AsRef<[u8]>, V: Into<Vec<u8>>>(
+    pub(crate) fn put_many<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> i64 {
@@ -118,9 +118,7 @@ impl Store {
     /// The value of a key.
     pub(crate) fn get(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
         let state = self.lock();
-        state
-            .get(key.as_ref())
-            .map(|version| version.value.to_vec())
+        state.get(key.as_ref()).map(|version| version.value.to_vec())
     }
 
     /// All entries under `prefix` in order of their keys, and the revision that they are of.

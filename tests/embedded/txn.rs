@@ -54,15 +54,9 @@ impl Api {
                 }
                 Step::Request(request) => self.carry_out_one(state, revision, request),
             };
-            PbResponseOp {
-                response: Some(response),
-            }
+            PbResponseOp { response: Some(response) }
         });
-        PbTxnResponse {
-            header: None,
-            succeeded: plan.succeeded,
-            responses: responses.collect(),
-        }
+        PbTxnResponse { header: None, succeeded: plan.succeeded, responses: responses.collect() }
     }
 
     fn carry_out_one(
@@ -165,20 +159,13 @@ fn add_puts<'a>(
 
 fn plan(state: &State, request: PbTxnRequest) -> Plan {
     let succeeded = request.compare.iter().all(|compare| holds(state, compare));
-    let ops = if succeeded {
-        request.success
-    } else {
-        request.failure
-    };
+    let ops = if succeeded { request.success } else { request.failure };
     let steps = ops.into_iter().filter_map(|op| op.request);
     let steps = steps.map(|request| match request {
         PbTxnOpRequest::RequestTxn(nested) => Step::Nested(plan(state, nested)),
         request => Step::Request(request),
     });
-    Plan {
-        succeeded,
-        steps: steps.collect(),
-    }
+    Plan { succeeded, steps: steps.collect() }
 }
 
 fn check_against(state: &State, plan: &Plan) -> Result<(), Error> {
@@ -202,9 +189,7 @@ fn holds(state: &State, compare: &PbCompare) -> bool {
         // A missing key has no value, and zeros for all the rest.
         [] if compare.target == PbCompareTarget::Value as i32 => false,
         [] => holds_for(None, compare),
-        found => found
-            .iter()
-            .all(|version| holds_for(Some(version), compare)),
+        found => found.iter().all(|version| holds_for(Some(version), compare)),
     }
 }
 

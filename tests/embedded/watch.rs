@@ -161,9 +161,7 @@ impl Session {
     }
 
     async fn create(&mut self, request: WatchRequest) -> Result<(), Gone> {
-        self.api
-            .requests
-            .record(|seen| seen.watches.push(request.clone()));
+        self.api.requests.record(|seen| seen.watches.push(request.clone()));
         let range = KeyRange::watched(&request.key, &request.range_end);
         if let Some(reason) = self.reason_to_refuse(&request, &range) {
             return self.refuse(reason).await;
@@ -176,12 +174,7 @@ impl Session {
         let id = self.choose_id(request.watch_id);
         let watcher = Watcher::new(request, range, from);
         self.watchers.insert(id, watcher);
-        self.send(PbWatchResponse {
-            watch_id: id,
-            created: true,
-            ..self.about(revision)
-        })
-        .await
+        self.send(PbWatchResponse { watch_id: id, created: true, ..self.about(revision) }).await
     }
 
     fn reason_to_refuse(&self, request: &WatchRequest, range: &KeyRange) -> Option<String> {
@@ -256,11 +249,7 @@ impl Session {
             };
             match batch {
                 Batch::Compacted { compacted } => compacted_watches.push((id, compacted)),
-                Batch::Changes {
-                    changes,
-                    next,
-                    revision,
-                } => {
+                Batch::Changes { changes, next, revision } => {
                     behind |= next <= revision;
                     let header = Some(self.api.header(revision));
                     for (events, fragment) in watcher.fragments(&self.api, changes) {
@@ -309,11 +298,7 @@ impl Session {
             told
         };
         self.progress_due = None;
-        self.send(PbWatchResponse {
-            watch_id: -1,
-            ..self.about(revision)
-        })
-        .await
+        self.send(PbWatchResponse { watch_id: -1, ..self.about(revision) }).await
     }
 
     /// Tells the watches that want it how far they are, if they heard nothing of late.
@@ -329,21 +314,14 @@ impl Session {
             }
         }
         for watch_id in idle {
-            self.send(PbWatchResponse {
-                watch_id,
-                ..self.about(revision)
-            })
-            .await?;
+            self.send(PbWatchResponse { watch_id, ..self.about(revision) }).await?;
         }
         Ok(())
     }
 
     /// A response that says nothing but `revision`.
     fn about(&self, revision: i64) -> PbWatchResponse {
-        PbWatchResponse {
-            header: Some(self.api.header(revision)),
-            ..PbWatchResponse::default()
-        }
+        PbWatchResponse { header: Some(self.api.header(revision)), ..PbWatchResponse::default() }
     }
 
     async fn send(&self, response: PbWatchResponse) -> Result<(), Gone> {

@@ -25,13 +25,7 @@ pub(super) struct Watcher {
 impl Watcher {
     /// A watch of `range` from revision `from` on.
     pub(super) fn new(wanted: WatchRequest, range: KeyRange, from: i64) -> Self {
-        Self {
-            wanted,
-            range,
-            next: from,
-            last_began: from,
-            idle: true,
-        }
+        Self { wanted, range, next: from, last_began: from, idle: true }
     }
 
     /// The first revision that it has not got.
@@ -93,10 +87,7 @@ impl Watcher {
         } else {
             api.limits.fragment_bytes
         };
-        Fragments {
-            changes: changes.into_iter().peekable(),
-            limit,
-        }
+        Fragments { changes: changes.into_iter().peekable(), limit }
     }
 }
 
@@ -130,11 +121,7 @@ impl Iterator for Fragments {
 }
 
 fn event(change: &Change) -> PbEvent {
-    let kind = if change.now.is_tombstone() {
-        EventType::Delete
-    } else {
-        EventType::Put
-    };
+    let kind = if change.now.is_tombstone() { EventType::Delete } else { EventType::Put };
     PbEvent {
         r#type: kind as i32,
         // Of a tombstone only the key and the revision are there to tell.

@@ -1,5 +1,29 @@
-//! The integration tests, in one binary.
+//! The integration tests: the daemon's binary from outside, on the embedded
+//! registry and on a real etcd, up to a real Prometheus.
+//!
+//! `cargo test` runs what needs nothing installed. `tests/run` gets etcd and
+//! Prometheus and runs everything.
 
+// A test that meets what it did not expect ends there, and says so on its output.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod actors;
+mod bursts;
+mod conformance;
+mod convergence;
+mod drift;
 #[path = "../embedded/mod.rs"]
 mod embedded;
-mod smoke;
+mod embedded_faults;
+mod faults;
+mod model;
+mod once;
+mod outage;
+mod publishing;
+mod quarantine;
+mod reading;
+mod scraping;
+mod signals;
+mod support;
+mod tidy;
+mod usage;

@@ -1,0 +1,221 @@
+use super::*;
+use crate::core::event::Revision;
+use crate::core::render::Piece;
+use crate::core::value::Target;
+
+const QUIET: Duration = Duration::from_millis(200);
+const CEILING: Duration = Duration::from_secs(2);
+
+/// A schedule and the clock that drives it.
+struct Harness {
+    schedule: Schedule,
+    now: Instant,
+    start: Instant,
+}
+
+impl Harness {
+    fn new() -> Self {
+        let now = Instant::now();
+        let schedule = Schedule::new(Debounce::new(QUIET, CEILING));
+        Self { schedule, now, start: now }
+    }
+
+    /// One that has published already.
+    fn published() -> Self {
+        let mut harness = Self::new();
+        harness.schedule.changed(harness.now);
+        harness.work(Outcome::Done { healed: false });
+        harness
+    }
+
+    fn after(&mut self, time: Duration) -> &mut Self {
+        self.now += time;
+        self
+    }
+
+    fn step(&self) -> Step {
+        self.schedule.step(self.now)
+    }
+
+    fn work(&mut self, outcome: Outcome) -> Task {
+        assert_eq!(self.step(), Step::Work);
+        let task = self.schedule.begin(self.now);
+        assert_eq!(self.step(), Step::Rest, "one task at a time");
+        self.schedule.finish(task, outcome, self.now);
+        task
+    }
+
+    fn waits_until(&self, since_start: Duration) {
+        assert_eq!(self.step(), Step::Wait(self.start + since_start));
+    }
+}
+
+#[test]
+fn without_a_hint_there_is_nothing_to_do() {
+    assert_eq!(Harness::new().step(), Step::Rest);
+    assert_eq!(Harness::published().step(), Step::Rest);
+}
+
+#[test]
+fn the_first_publish_does_not_wait_for_the_debounce() {
+    let mut harness = Harness::new();
+    harness.schedule.changed(harness.now);
+    let task = harness.work(Outcome::Done { healed: false });
+    assert_eq!(task.since, Some(harness.start));
+}
+
+#[test]
+fn later_ones_wait_for_the_quiet_window_and_at_most_for_the_ceiling() {
+    let mut harness = Harness::published();
+    harness.schedule.changed(harness.now);
+    harness.waits_until(QUIET);
+    while harness.step() != Step::Work {
+        harness.after(QUIET / 2);
+        harness.schedule.changed(harness.now);
+    }
+    assert_eq!(harness.now - harness.start, CEILING);
+}
+
+#[test]
+fn a_change_during_the_work_is_due_after_it() {
+    let mut harness = Harness::published();
+    harness.schedule.changed(harness.now);
+    harness.after(QUIET);
+    let task = harness.schedule.begin(harness.now);
+    harness.schedule.changed(harness.now);
+    harness.schedule.finish(task, Outcome::Done { healed: false }, harness.now);
+    harness.waits_until(QUIET * 2);
+}
+
+#[test]
+fn what_could_not_be_written_stays_due_and_is_tried_again_after_the_delay() {
+    let mut harness = Harness::published();
+    harness.schedule.changed(harness.now);
+    harness.after(QUIET);
+    let failed = harness.work(Outcome::Failed(Duration::from_secs(1)));
+    harness.waits_until(QUIET + Duration::from_secs(1));
+    harness.after(Duration::from_millis(500));
+    harness.schedule.changed(harness.now);
+    harness.waits_until(QUIET + Duration::from_secs(1));
+    harness.after(Duration::from_millis(500));
+    let again = harness.work(Outcome::Done { healed: false });
+    assert_eq!(again.since, failed.since, "the first change still counts");
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
+fn a_look_that_failed_is_tried_again_too() {
+    let mut harness = Harness::published();
+    harness.schedule.inspect(harness.now);
+    harness.after(SETTLE);
+    assert!(harness.work(Outcome::Failed(Duration::from_secs(1))).inspect);
+    harness.waits_until(SETTLE + Duration::from_secs(1));
+    harness.after(Duration::from_secs(1));
+    assert!(harness.work(Outcome::Looked).inspect);
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
+fn drift_does_not_wait_for_the_debounce() {
+    let mut harness = Harness::published();
+    harness.schedule.changed(harness.now);
+    harness.schedule.inspect(harness.now);
+    harness.waits_until(SETTLE);
+    harness.after(SETTLE);
+    assert!(harness.work(Outcome::Done { healed: true }).inspect);
+    harness.waits_until(QUIET);
+}
+
+#[test]
+fn a_look_at_the_file_does_not_cut_a_burst_short() {
+    let mut harness = Harness::published();
+    let mut publishes = 0;
+    while harness.now - harness.start < CEILING * 3 {
+        harness.schedule.changed(harness.now);
+        while harness.step() == Step::Work {
+            let publish = harness.work(Outcome::Done { healed: false }).wants_document();
+            if publish {
+                // What the file system reports of our own write.
+                harness.schedule.inspect(harness.now);
+                publishes += 1;
+            }
+        }
+        harness.after(QUIET / 4);
+    }
+    assert!((2..=3).contains(&publishes), "{publishes} publishes in three times the ceiling");
+}
+
+#[test]
+fn a_registry_in_the_middle_of_a_revision_is_asked_again_soon_and_nothing_is_forgotten() {
+    let mut harness = Harness::published();
+    harness.schedule.changed(harness.now);
+    harness.after(QUIET);
+    harness.work(Outcome::NotReady);
+    assert!(matches!(harness.step(), Step::Wait(_)));
+    harness.after(QUIET);
+    assert_eq!(harness.work(Outcome::Done { healed: false }).since, Some(harness.start));
+}
+
+#[test]
+fn before_the_first_list_there_is_nothing_to_ask_again_for() {
+    let mut harness = Harness::new();
+    harness.schedule.flush();
+    assert!(harness.work(Outcome::NotReady).flush);
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
+fn a_flush_waits_for_nothing() {
+    let mut harness = Harness::published();
+    harness.schedule.changed(harness.now);
+    harness.after(QUIET);
+    harness.work(Outcome::Failed(Duration::from_secs(1)));
+    harness.schedule.flush();
+    assert!(harness.work(Outcome::Done { healed: false }).flush);
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
+fn a_fight_for_the_file_is_damped() {
+    let mut harness = Harness::published();
+    let mut heals = 0;
+    while harness.now - harness.start < Duration::from_secs(30) {
+        harness.schedule.inspect(harness.now);
+        if harness.step() == Step::Work {
+            harness.work(Outcome::Done { healed: true });
+            heals += 1;
+        }
+        harness.after(Duration::from_millis(100));
+    }
+    assert!((8..40).contains(&heals), "{heals} heals in 30 s");
+    assert!(harness.schedule.is_fight(harness.now));
+}
+
+fn document(address: &str) -> Document {
+    let mut document = Document::new(Revision(1));
+    document.push(&Piece::render("web", [Target::Address(address.into())].iter()));
+    document
+}
+
+#[test]
+fn equal_bytes_are_kept_unless_the_file_drifted() {
+    let (old, new) = (document("h:1"), document("h:2"));
+    assert_eq!(plan(Some(&old), &old, false), Plan::Keep);
+    assert_eq!(plan(Some(&old), &old, true), Plan::Write);
+    assert_eq!(plan(Some(&old), &new, false), Plan::Write);
+    assert_eq!(plan(None, &new, false), Plan::Compare);
+}
+
+#[test]
+fn looks_are_trusted_only_once_the_bytes_were_compared_after_the_clock_step() {
+    let start = Instant::now();
+    let later = start + TIMESTAMP_STEP;
+    let mut known = Known::new("a", start);
+    assert!(known.looks_like(&"a") && !known.looks_like(&"b"));
+    assert!(!known.is_unsettled(start), "the echo of our own write is no reason to read");
+    assert!(known.is_unsettled(later));
+    known.confirm("a", later);
+    assert!(!known.is_unsettled(later + TIMESTAMP_STEP));
+    known.confirm("b", later);
+    assert!(known.looks_like(&"b") && known.is_unsettled(later + TIMESTAMP_STEP));
+}

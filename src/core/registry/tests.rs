@@ -1,0 +1,234 @@
+use super::*;
+use crate::core::event::Recovered;
+use crate::core::quarantine::Reason;
+use crate::core::value::ValueError;
+
+/// A registry and the revision of the next change.
+struct Harness {
+    registry: Registry,
+    revision: i64,
+}
+
+impl Harness {
+    fn new() -> Self {
+        Self { registry: Registry::new(Prefix::parse("/services").expect("a prefix")), revision: 1 }
+    }
+
+    /// One that has listed `entries`.
+    fn listed(entries: &[(&str, &str)]) -> Self {
+        let mut harness = Self::new();
+        harness.list(entries);
+        harness
+    }
+
+    fn kv(&mut self, key: &str, value: &str) -> KeyValue {
+        self.revision += 1;
+        KeyValue {
+            key: format!("/services/{key}").into(),
+            value: value.into(),
+            mod_revision: Revision(self.revision),
+            version: 1,
+        }
+    }
+
+    fn list(&mut self, entries: &[(&str, &str)]) -> Applied {
+        self.registry.apply(Event::ListStarted);
+        let page = entries.iter().map(|(key, value)| self.kv(key, value)).collect();
+        self.registry.apply(Event::Page(page));
+        self.registry.apply(Event::ListEnded(Revision(self.revision)))
+    }
+
+    fn apply(&mut self, changes: Vec<Change>, complete: bool) -> Applied {
+        let revision = Revision(self.revision);
+        self.registry.apply(Event::Changes { changes, revision, complete })
+    }
+
+    fn put(&mut self, key: &str, value: &str) -> Applied {
+        let change = Change::Put(self.kv(key, value));
+        self.apply(vec![change], true)
+    }
+
+    fn delete(&mut self, key: &str) -> Applied {
+        let kv = self.kv(key, "");
+        let change = Change::Delete { key: kv.key, mod_revision: kv.mod_revision };
+        self.apply(vec![change], true)
+    }
+
+    /// The targets in the file, as `job=address`.
+    fn check(&mut self, expected: &[&str]) {
+        let document = self.registry.render().expect("a document");
+        let groups: serde_json::Value =
+            serde_json::from_slice(&document.to_vec()).expect("the document is JSON");
+        let mut targets = Vec::new();
+        for group in groups.as_array().expect("an array") {
+            for target in group["targets"].as_array().expect("targets") {
+                let (job, target) = (group["labels"]["job"].as_str(), target.as_str());
+                targets.push(format!("{}={}", job.expect("a job"), target.expect("a text")));
+            }
+        }
+        assert_eq!(targets, expected);
+        assert_eq!(document.targets(), expected.len());
+    }
+}
+
+#[test]
+fn nothing_is_rendered_before_the_first_complete_list() {
+    let mut harness = Harness::new();
+    assert!(harness.registry.render().is_none());
+    harness.registry.apply(Event::ListStarted);
+    let kv = harness.kv("web/1", "h:1");
+    assert!(!harness.registry.apply(Event::Page(vec![kv])).changed);
+    assert!(harness.registry.render().is_none());
+    let applied = harness.registry.apply(Event::ListEnded(Revision(2)));
+    assert!(applied.changed && applied.listed.expect("a list").first);
+    harness.check(&["web=h:1"]);
+}
+
+#[test]
+fn instances_come_change_and_go_and_the_last_takes_its_service_along() {
+    let mut harness = Harness::listed(&[("web/1", "h:1")]);
+    assert!(harness.put("web/a:b", "h:2").changed);
+    harness.check(&["web=h:1", "web=h:2"]);
+    assert!(harness.put("web/1", "h:3").changed);
+    harness.check(&["web=h:2", "web=h:3"]);
+    assert!(harness.delete("web/1").changed);
+    assert!(harness.delete("web/a:b").changed);
+    harness.check(&[]);
+    assert_eq!(harness.registry.counts().expect("counts").1, Counts::default());
+}
+
+#[test]
+fn a_value_of_the_same_meaning_changes_nothing() {
+    let mut harness = Harness::listed(&[("web/1", "h:1")]);
+    assert!(!harness.put("web/1", " h:1\n").changed);
+    assert!(!harness.put("web/1", r#"{"address":"h:1","seen":17}"#).changed);
+    assert!(harness.put("web/1", r#"{"address":"h:1","labels":{"a":"b"}}"#).changed);
+}
+
+#[test]
+fn keys_that_are_not_ours_change_nothing_and_are_counted() {
+    let mut harness = Harness::listed(&[("web/1", "h:1"), ("web", "x"), ("web/1/deep", "x")]);
+    assert!(!harness.put("other", "h:9").changed);
+    assert!(!harness.put("web/1/deeper", "h:9").changed);
+    assert!(!harness.delete("web").changed, "not the service that it names");
+    assert!(!harness.delete("web/1/deep").changed);
+    harness.check(&["web=h:1"]);
+    let expected = Counts { services: 1, valid: 1, quarantined: 0, ignored: 1, targets: 1 };
+    assert_eq!(harness.registry.counts().expect("counts").1, expected);
+}
+
+#[test]
+fn deleting_what_is_not_there_changes_nothing() {
+    let mut harness = Harness::listed(&[("web/1", "h:1")]);
+    assert!(!harness.delete("web/2").changed);
+    assert!(!harness.delete("api/1").changed);
+    harness.check(&["web=h:1"]);
+}
+
+#[test]
+fn a_bad_value_is_left_out_or_keeps_the_last_good_target_and_harms_no_other() {
+    let mut harness = Harness::listed(&[("web/1", "h:1"), ("web/2", "h:2")]);
+    let applied = harness.put("web/1", "http://h:9");
+    assert!(!applied.changed);
+    assert!(applied.quarantined[0].keeps_last_good);
+    harness.check(&["web=h:1", "web=h:2"]);
+    let applied = harness.put("web/3", "");
+    assert!(!applied.quarantined[0].keeps_last_good);
+    assert!(matches!(applied.quarantined[0].reason, Reason::Value(ValueError::Address(_))));
+    harness.check(&["web=h:1", "web=h:2"]);
+    assert!(harness.put("web/1", "h:3").changed);
+    harness.check(&["web=h:2", "web=h:3"]);
+    assert!(!harness.delete("web/3").changed);
+    let expected = Counts { services: 1, valid: 2, quarantined: 0, ignored: 0, targets: 2 };
+    assert_eq!(harness.registry.counts().expect("counts").1, expected);
+}
+
+#[test]
+fn deleting_a_quarantined_entry_takes_its_last_good_target_along() {
+    let mut harness = Harness::listed(&[("web/1", "h:1")]);
+    harness.put("web/1", "bad");
+    assert!(harness.delete("web/1").changed);
+    harness.check(&[]);
+}
+
+#[test]
+fn every_bad_value_of_an_entry_is_said_once() {
+    let mut harness = Harness::listed(&[]);
+    let kv = harness.kv("web/1", "bad");
+    let again = Change::Put(kv.clone());
+    assert_eq!(harness.apply(vec![Change::Put(kv)], true).quarantined.len(), 1);
+    assert_eq!(harness.apply(vec![again], true).quarantined.len(), 0, "the same event again");
+    assert_eq!(harness.put("web/1", "worse").quarantined.len(), 1);
+}
+
+#[test]
+fn a_relist_replaces_everything_at_once_when_it_is_complete() {
+    let mut harness = Harness::listed(&[("web/1", "h:1"), ("web/2", "h:2")]);
+    harness.registry.apply(Event::ListStarted);
+    let kv = harness.kv("api/1", "h:3");
+    harness.registry.apply(Event::Page(vec![kv]));
+    harness.check(&["web=h:1", "web=h:2"]);
+    harness.registry.apply(Event::ListEnded(Revision(9)));
+    harness.check(&["api=h:3"]);
+}
+
+#[test]
+fn a_list_that_was_cut_off_leaves_nothing_behind() {
+    let mut harness = Harness::listed(&[("web/1", "h:1")]);
+    harness.registry.apply(Event::ListStarted);
+    let kv = harness.kv("api/1", "h:3");
+    harness.registry.apply(Event::Page(vec![kv]));
+    harness.list(&[("web/2", "h:2")]);
+    harness.check(&["web=h:2"]);
+}
+
+#[test]
+fn the_last_good_target_survives_a_relist_and_is_not_warned_of_again() {
+    let mut harness = Harness::listed(&[("web/1", "h:1")]);
+    let bad = KeyValue { version: 2, ..harness.kv("web/1", "bad") };
+    harness.apply(vec![Change::Put(bad.clone())], true);
+    harness.registry.apply(Event::ListStarted);
+    let applied = harness.registry.apply(Event::Page(vec![bad]));
+    assert!(applied.lookups.is_empty());
+    let applied = harness.registry.apply(Event::ListEnded(Revision(9)));
+    assert!(applied.quarantined.is_empty());
+    harness.check(&["web=h:1"]);
+}
+
+#[test]
+fn a_list_wishes_for_the_value_before_a_bad_one_and_falls_back_on_it() {
+    let mut harness = Harness::new();
+    harness.registry.apply(Event::ListStarted);
+    let overwritten = KeyValue { version: 2, ..harness.kv("web/1", "bad") };
+    let never_good = harness.kv("web/2", "bad");
+    let mut applied = harness.registry.apply(Event::Page(vec![overwritten, never_good]));
+    assert_eq!(applied.lookups.len(), 1, "a key put once had no value before");
+    let lookup = applied.lookups.remove(0);
+    assert_eq!(lookup.key, b"/services/web/1");
+    let recovered = Recovered { lookup, value: b"h:1".to_vec() };
+    harness.registry.apply(Event::Recovered(vec![recovered]));
+    let applied = harness.registry.apply(Event::ListEnded(Revision(9)));
+    let kept: Vec<_> = applied.quarantined.iter().map(|entry| entry.keeps_last_good).collect();
+    assert_eq!(kept, [true, false]);
+    harness.check(&["web=h:1"]);
+}
+
+#[test]
+fn a_revision_that_is_there_in_part_is_not_rendered_and_said_with_its_end() {
+    let mut harness = Harness::listed(&[("web/1", "h:1")]);
+    let (one, two) = (harness.kv("web/2", "h:2"), harness.kv("web/3", "h:3"));
+    assert!(!harness.apply(vec![Change::Put(one)], false).changed);
+    assert!(harness.registry.render().is_none());
+    assert!(harness.apply(vec![Change::Put(two)], true).changed);
+    harness.check(&["web=h:1", "web=h:2", "web=h:3"]);
+}
+
+#[test]
+fn a_key_that_can_be_no_job_is_quarantined_until_it_is_deleted() {
+    let mut harness = Harness::listed(&[("/1", "h:1"), ("web/1", "h:1")]);
+    harness.check(&["web=h:1"]);
+    assert_eq!(harness.registry.counts().expect("counts").1.quarantined, 1);
+    assert_eq!(harness.put("/1", "h:2").quarantined.len(), 1);
+    assert!(!harness.delete("/1").changed);
+    assert_eq!(harness.registry.counts().expect("counts").1.quarantined, 0);
+}

@@ -1,0 +1,176 @@
+use super::*;
+use crate::core::event::KeyValue;
+
+const CLUSTER: u64 = 7;
+
+fn header(revision: i64) -> Header {
+    Header { cluster_id: CLUSTER, revision: Revision(revision) }
+}
+
+fn put(revision: i64) -> Change {
+    Change::Put(KeyValue {
+        key: format!("/services/web/{revision}").into(),
+        value: b"h:1".to_vec(),
+        mod_revision: Revision(revision),
+        version: 1,
+    })
+}
+
+fn created(revision: i64) -> WatchMessage {
+    WatchMessage { header: header(revision), created: true, ..WatchMessage::default() }
+}
+
+fn events(revisions: &[i64]) -> WatchMessage {
+    WatchMessage {
+        header: header(*revisions.last().expect("a revision")),
+        changes: revisions.iter().copied().map(put).collect(),
+        ..WatchMessage::default()
+    }
+}
+
+fn fragment(revisions: &[i64]) -> WatchMessage {
+    WatchMessage { fragment: true, ..events(revisions) }
+}
+
+fn progress(watch_id: i64, revision: i64) -> WatchMessage {
+    WatchMessage { header: header(revision), watch_id, ..WatchMessage::default() }
+}
+
+fn applied(revisions: &[i64]) -> Verdict {
+    let last = Revision(*revisions.last().expect("a revision"));
+    Verdict::Apply(revisions.iter().copied().map(put).collect(), last)
+}
+
+/// A session that has listed at `revision` and watches from there.
+fn watching(revision: i64) -> Session {
+    let mut session = Session::new();
+    assert_eq!(session.connected(), Next::List(RelistReason::First));
+    session.listed(header(revision));
+    assert_eq!(session.connected(), Next::Watch(Revision(revision + 1)));
+    assert_eq!(session.judge(created(revision)), Verdict::Created);
+    session
+}
+
+/// The verdict on `message` calls for a list for `reason`, and so does the next connection.
+fn check_relist(mut session: Session, message: WatchMessage, reason: &RelistReason) {
+    let end = Verdict::End(WatchEnd::Relist(reason.clone()));
+    assert_eq!(session.judge(message), end);
+    assert_eq!(session.connected(), Next::List(reason.clone()));
+}
+
+#[test]
+fn a_watch_starts_right_after_the_list() {
+    watching(41);
+}
+
+#[test]
+fn a_watch_resumes_right_after_the_last_whole_revision() {
+    let mut session = watching(5);
+    assert_eq!(session.judge(events(&[6, 6, 8])), applied(&[6, 6, 8]));
+    assert_eq!(session.connected(), Next::Watch(Revision(9)));
+}
+
+#[test]
+fn fragments_are_held_until_the_last_and_move_nothing_before() {
+    let mut session = watching(5);
+    assert_eq!(session.judge(fragment(&[6])), Verdict::Alive);
+    assert_eq!(session.judge(fragment(&[6])), Verdict::Alive);
+    assert_eq!(session.position().expect("a position").revision, Revision(5));
+    assert_eq!(session.judge(events(&[6])), applied(&[6, 6, 6]));
+    assert_eq!(session.connected(), Next::Watch(Revision(7)));
+}
+
+#[test]
+fn fragments_of_a_stream_that_broke_are_forgotten_and_asked_for_again() {
+    let mut session = watching(5);
+    session.judge(fragment(&[6]));
+    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    session.judge(created(6));
+    assert_eq!(session.judge(events(&[6])), applied(&[6]));
+}
+
+#[test]
+fn events_that_were_taken_before_are_passed_over() {
+    let mut session = watching(5);
+    assert_eq!(session.judge(events(&[4, 5])), Verdict::Alive);
+    assert_eq!(session.judge(events(&[5, 6])), applied(&[6]));
+    assert_eq!(session.judge(events(&[6])), Verdict::Alive);
+}
+
+#[test]
+fn progress_of_the_watch_itself_advances_the_position() {
+    let mut session = watching(5);
+    assert_eq!(session.judge(progress(0, 90)), Verdict::Alive);
+    assert_eq!(session.connected(), Next::Watch(Revision(91)));
+}
+
+#[test]
+fn progress_that_may_overtake_events_advances_nothing() {
+    let mut session = watching(5);
+    assert_eq!(session.judge(progress(-1, 90)), Verdict::Alive);
+    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    session.judge(created(90));
+    session.judge(fragment(&[6]));
+    assert_eq!(session.judge(progress(0, 90)), Verdict::Alive, "in the middle of a revision");
+    assert_eq!(session.position().expect("a position").revision, Revision(5));
+}
+
+#[test]
+fn progress_never_moves_backwards() {
+    let mut session = watching(5);
+    session.judge(progress(0, 3));
+    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+}
+
+#[test]
+fn compaction_means_a_list_whatever_the_header_says() {
+    let message = WatchMessage {
+        header: Header { cluster_id: CLUSTER, revision: Revision(0) },
+        canceled: true,
+        compact_revision: Revision(30),
+        ..WatchMessage::default()
+    };
+    let reason = RelistReason::Compacted { position: Revision(5), compacted: Revision(30) };
+    check_relist(watching(5), message, &reason);
+}
+
+#[test]
+fn a_member_behind_the_position_means_a_list() {
+    let mut session = watching(1003);
+    assert_eq!(session.connected(), Next::Watch(Revision(1004)));
+    let reason = RelistReason::Rewound { position: Revision(1003), member: Revision(3) };
+    check_relist(session, created(3), &reason);
+}
+
+#[test]
+fn another_cluster_means_a_list() {
+    let foreign = Header { cluster_id: 8, revision: Revision(9) };
+    let reason = RelistReason::ForeignCluster { expected: CLUSTER, found: 8 };
+    check_relist(watching(5), WatchMessage { header: foreign, ..created(9) }, &reason);
+    check_relist(watching(5), WatchMessage { header: foreign, ..events(&[6]) }, &reason);
+}
+
+#[test]
+fn a_canceled_watch_ends_and_is_resumed() {
+    let mut session = watching(5);
+    let message = WatchMessage {
+        created: true,
+        canceled: true,
+        watch_id: -1,
+        cancel_reason: "etcdserver: permission denied".into(),
+        ..WatchMessage::default()
+    };
+    let end = WatchEnd::Canceled("etcdserver: permission denied".into());
+    assert_eq!(session.judge(message), Verdict::End(end));
+    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+}
+
+#[test]
+fn a_list_that_was_asked_for_stays_due_until_it_is_complete() {
+    let mut session = watching(5);
+    session.request_list();
+    assert_eq!(session.connected(), Next::List(RelistReason::Requested));
+    assert_eq!(session.connected(), Next::List(RelistReason::Requested));
+    session.listed(header(9));
+    assert_eq!(session.connected(), Next::Watch(Revision(10)));
+}

@@ -1,0 +1,151 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::core::event::Revision;
+use crate::core::render::Piece;
+use crate::core::value::Target;
+
+struct Harness {
+    directory: tempfile::TempDir,
+    file: TargetFile,
+}
+
+impl Harness {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = TargetFile::new(directory.path().join("tgroups.json"));
+        Self { directory, file }
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        fs::write(self.file.path(), bytes).expect("written");
+    }
+
+    fn read(&self) -> Vec<u8> {
+        fs::read(self.file.path()).expect("read")
+    }
+
+    fn mode(&self) -> u32 {
+        fs::metadata(self.file.path()).expect("a file").mode() & 0o7777
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for directory in [self.directory.path().to_owned(), self.directory.path().join(STAGING)] {
+            for entry in fs::read_dir(directory).expect("a directory") {
+                names.push(entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+            }
+        }
+        names.sort();
+        names
+    }
+}
+
+fn document(targets: usize) -> Document {
+    let mut document = Document::new(Revision(1));
+    let targets: Vec<_> =
+        (0..targets).map(|port| Target::Address(format!("h:{port}").into())).collect();
+    document.push(&Piece::render("web", targets.iter()));
+    document
+}
+
+#[test]
+fn replacing_leaves_the_document_readable_by_all_and_nothing_else() {
+    let harness = Harness::new();
+    for targets in [1, 100_000, 0] {
+        let document = document(targets);
+        harness.file.replace(&document).expect("replaced");
+        assert_eq!(harness.read(), document.to_vec());
+        assert_eq!(harness.file.compare(&document).expect("compared"), None);
+    }
+    assert_eq!(harness.mode(), 0o644);
+    assert_eq!(harness.names(), [STAGING, "tgroups.json"]);
+}
+
+#[test]
+fn replacing_keeps_the_mode_of_the_file_and_makes_a_new_inode() {
+    let harness = Harness::new();
+    harness.write(b"old");
+    fs::set_permissions(harness.file.path(), Permissions::from_mode(0o640)).expect("a mode");
+    let old = harness.file.identity().expect("looked at").expect("a file");
+    let written = harness.file.replace(&document(1)).expect("replaced");
+    assert_eq!(harness.mode(), 0o640);
+    assert_ne!(old.inode, written.inode, "whoever has the old file open keeps it whole");
+}
+
+#[test]
+fn the_file_looks_afterwards_as_replacing_said() {
+    let harness = Harness::new();
+    let written = harness.file.replace(&document(10)).expect("replaced");
+    assert_eq!(harness.file.identity().expect("looked at"), Some(written));
+}
+
+#[test]
+fn an_edit_right_after_the_rename_does_not_pass_for_our_own_work() {
+    let harness = Harness::new();
+    let ours = harness.file.replace(&document(3)).expect("replaced");
+    let renamed = Identity { changed: (1, 2), ..ours };
+    assert_eq!(ours.after_rename(renamed), renamed);
+    harness.write(b"mine");
+    let edited = harness.file.identity().expect("looked at").expect("a file");
+    assert_eq!(edited.inode, ours.inode);
+    assert_eq!(ours.after_rename(edited), ours);
+}
+
+#[test]
+fn leftovers_of_the_dead_are_removed_and_those_of_the_living_are_not() {
+    let harness = Harness::new();
+    harness.file.remove_leftovers().expect("nothing to do");
+    harness.file.replace(&document(1)).expect("replaced");
+    let staging = harness.directory.path().join(STAGING);
+    fs::write(staging.join("dead.tmp"), "[").expect("a leftover");
+    let living = stage(&staging, &document(1), 0o644).expect("staged").0;
+    harness.file.remove_leftovers().expect("removed");
+    assert!(living.path().exists());
+    assert!(!staging.join("dead.tmp").exists());
+}
+
+#[test]
+fn a_failed_replacement_names_the_path_and_leaves_the_old_file_and_no_leftovers() {
+    let harness = Harness::new();
+    fs::create_dir(harness.file.path()).expect("a directory in its place");
+    let error = harness.file.replace(&document(1)).expect_err("not over a directory");
+    assert!(error.to_string().contains("tgroups.json"), "{error}");
+    assert!(harness.file.path().is_dir());
+    assert_eq!(harness.names(), [STAGING, "tgroups.json"]);
+    let gone = TargetFile::new(harness.directory.path().join("gone/tgroups.json"));
+    let error = gone.replace(&document(1)).expect_err("no directory");
+    assert!(error.to_string().contains("gone/.etcd-sd"), "{error}");
+}
+
+#[test]
+fn every_kind_of_drift_is_told() {
+    let harness = Harness::new();
+    let document = document(3);
+    let whole = document.to_vec();
+    let check = |expected| {
+        assert_eq!(harness.file.compare(&document).expect("compared"), expected);
+    };
+    check(Some(Drift::Deleted));
+    harness.write(b"");
+    check(Some(Drift::Emptied));
+    harness.write(&whole[..7]);
+    check(Some(Drift::Truncated { bytes: 7 }));
+    let mut longer = whole.clone();
+    longer.push(b' ');
+    harness.write(&longer);
+    check(Some(Drift::Edited { bytes: longer.len() as u64 }));
+    let mut other = whole.clone();
+    other[5] ^= 1;
+    harness.write(&other);
+    check(Some(Drift::Edited { bytes: whole.len() as u64 }));
+    fs::remove_file(harness.file.path()).expect("removed");
+    symlink("elsewhere.json", harness.file.path()).expect("a link");
+    check(Some(Drift::NotAFile));
+}
+
+#[test]
+fn a_file_name_alone_means_the_current_directory() {
+    let file = TargetFile::new(PathBuf::from("tgroups.json"));
+    assert_eq!(file.directory(), Path::new("."));
+}

@@ -1,0 +1,31 @@
+//! What the tests stand on.
+//!
+//! ```text
+//!   Etcd (embedded or real) <── daemon ──> TargetFile <── Prometheus
+//!    backend, etcd, writes      daemon,     file, render,    prometheus,
+//!                               log         reader,          listener,
+//!                                           directory        http
+//! ```
+//!
+//! Below them: `process` (children that die with their test), `ports`, `wait`.
+//! Nothing here sleeps for a guess: `wait` looks until a condition holds or its
+//! deadline has passed. Nothing here uses the library's code: what the daemon
+//! should have done is worked out a second time, in `render`.
+
+pub(crate) mod backend;
+pub(crate) mod daemon;
+pub(crate) mod directory;
+pub(crate) mod etcd;
+pub(crate) mod file;
+pub(crate) mod gate;
+pub(crate) mod http;
+pub(crate) mod listener;
+pub(crate) mod log;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod prometheus;
+pub(crate) mod random;
+pub(crate) mod reader;
+pub(crate) mod render;
+pub(crate) mod wait;
+pub(crate) mod writes;

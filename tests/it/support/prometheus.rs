@@ -1,0 +1,126 @@
+//! A real Prometheus, from `$PROMETHEUS` or the PATH, that reads a target file.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::http;
+use super::ports::free_port;
+use super::process::{Process, command, program};
+use super::wait::{SOON, eventually};
+
+/// How often a start is tried when another process is quicker to bind the port.
+const TRIES: usize = 5;
+
+pub(crate) struct Prometheus {
+    address: String,
+    _process: Process,
+    _home: TempDir,
+}
+
+/// A target that Prometheus scrapes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Target {
+    pub(crate) job: String,
+    pub(crate) instance: String,
+    /// `up`, `down` or, before the first scrape, `unknown`.
+    pub(crate) health: String,
+}
+
+impl Prometheus {
+    /// Starts it on a target file and waits until it serves.
+    pub(crate) async fn start(targets: &Path) -> Self {
+        for _ in 0..TRIES {
+            if let Some(prometheus) = Self::try_start(targets).await {
+                return prometheus;
+            }
+        }
+        panic!("Prometheus found no free port, {TRIES} times");
+    }
+
+    async fn try_start(targets: &Path) -> Option<Self> {
+        let home = tempfile::tempdir().unwrap();
+        let config = write_config(home.path(), targets);
+        let address = format!("127.0.0.1:{}", free_port());
+        let log = home.path().join("prometheus.log");
+
+        let mut prometheus = command(program("PROMETHEUS", "prometheus"));
+        prometheus.arg(format!("--config.file={}", config.display()));
+        let storage = home.path().join("data");
+        prometheus.arg(format!("--storage.tsdb.path={}", storage.display()));
+        prometheus.arg(format!("--web.listen-address={address}"));
+        prometheus.stdout(Stdio::null());
+        prometheus.stderr(File::create(&log).unwrap());
+        let mut process = Process::spawn("prometheus", &mut prometheus);
+
+        let what = format!("Prometheus serves on {address}");
+        let started = eventually(3 * SOON, &what, async || {
+            if let Some(status) = process.ended() {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                if log.contains("address already in use") {
+                    return Ok(false);
+                }
+                panic!("Prometheus ended at its start, {status}:\n{log}");
+            }
+            http::get(&address, "/-/ready").await.map(|_| true)
+        })
+        .await;
+        started.then(|| Self { address, _process: process, _home: home })
+    }
+
+    /// What it scrapes now, sorted.
+    pub(crate) async fn targets(&self) -> Vec<Target> {
+        let body = http::get(&self.address, "/api/v1/targets?state=active").await;
+        let json: Value = serde_json::from_str(&body.unwrap()).expect("Prometheus' JSON");
+        let active = json["data"]["activeTargets"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut targets: Vec<Target> = active
+            .iter()
+            .map(|target| Target {
+                job: text(&target["labels"]["job"]),
+                instance: text(&target["labels"]["instance"]),
+                health: text(&target["health"]),
+            })
+            .collect();
+        targets.sort();
+        targets
+    }
+
+    /// The sum over all series of one of its own metrics.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let body = http::get(&self.address, "/metrics").await.unwrap();
+        let series = body.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let value = rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next())??;
+            value.parse::<f64>().ok()
+        });
+        let values: Vec<f64> = series.collect();
+        assert!(!values.is_empty(), "Prometheus has no metric {name}");
+        values.iter().sum()
+    }
+}
+
+/// A configuration like the README's, but for the short scrape interval.
+pub(crate) fn write_config(home: &Path, targets: &Path) -> PathBuf {
+    let config = home.join("prometheus.yml");
+    let text = format!(
+        "global:\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n\
+         scrape_configs:\n  - job_name: etcd\n    file_sd_configs:\n      - files: ['{}']\n",
+        targets.display()
+    );
+    fs::write(&config, text).unwrap();
+    config
+}
+
+/// What promtool says to a configuration and the target files that it names.
+pub(crate) fn promtool_check(config: &Path) -> Result<String, String> {
+    let mut promtool = command(program("PROMTOOL", "promtool"));
+    let output = promtool.args(["check", "config"]).arg(config).output();
+    let output = output.expect("run promtool");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    if output.status.success() { Ok(said) } else { Err(said) }
+}
