@@ -51,7 +51,10 @@ impl Drop for Reader {
 fn read_until(path: &PathBuf, stopped: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     let mut last = Vec::new();
-    while !stopped.load(Ordering::Relaxed) && seen.broken.is_none() {
+    let mut is_last = false;
+    // What was in the file when it was told to stop is seen too.
+    while !is_last && seen.broken.is_none() {
+        is_last = stopped.load(Ordering::Relaxed);
         match std::fs::read(path) {
             // Nothing is promised before the first publish.
             Err(_) if seen.documents.is_empty() => std::thread::yield_now(),
