@@ -19,6 +19,8 @@ pub(crate) enum Error {
     DuplicateKey,
     #[error("etcdserver: invalid sort option")]
     InvalidSortOption,
+    #[error("etcdserver: request is too large")]
+    RequestTooLarge,
     #[error("etcdserver: mvcc: required revision has been compacted")]
     Compacted,
     #[error("etcdserver: mvcc: required revision is a future revision")]

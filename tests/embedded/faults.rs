@@ -76,7 +76,8 @@ impl Faults {
         }
     }
 
-    /// Ends every lasting fault.
+    /// Ends every fault that lasts. The cluster's id stays as it is, and so does
+    /// what is to happen at a certain range.
     pub(crate) fn heal(&self) {
         self.set(|settings| *settings = Settings::default());
         self.refuse_connections(false);
@@ -146,7 +147,8 @@ impl Faults {
     }
 
     /// Progress is answered at once with the present revision, although events are
-    /// still to come: a bug of etcd before 3.4.25 and 3.5.8.
+    /// still to come: a bug of etcd before 3.4.25 and 3.5.8. How it should be:
+    /// [`super::progress`].
     pub(crate) fn let_progress_overtake(&self, overtake: bool) {
         let progress = if overtake { Progress::Overtaking } else { Progress::True };
         self.set(|settings| settings.progress = progress);

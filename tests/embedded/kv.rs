@@ -14,9 +14,10 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::api::Api;
 use super::errors::Error;
+use super::history::KeyVersion;
 use super::keys::KeyRange;
 use super::requests::RangeRequest;
-use super::state::{KeyVersion, Page, State};
+use super::state::{Page, State};
 
 #[async_trait]
 impl PbKvService for Api {
@@ -104,6 +105,9 @@ impl Api {
     }
 }
 
+/// etcd's default of `--max-request-bytes`.
+pub(super) const MAX_REQUEST_BYTES: usize = 1_536 * 1_024;
+
 pub(super) fn check_range(request: &PbRangeRequest) -> Result<(), Error> {
     if request.key.is_empty() {
         return Err(Error::EmptyKey);
@@ -118,6 +122,9 @@ pub(super) fn check_put(request: &PbPutRequest) -> Result<(), Error> {
     if request.key.is_empty() {
         return Err(Error::EmptyKey);
     }
+    if size(request) > MAX_REQUEST_BYTES {
+        return Err(Error::RequestTooLarge);
+    }
     if request.ignore_value && !request.value.is_empty() {
         return Err(Error::ValueProvided);
     }
@@ -125,6 +132,11 @@ pub(super) fn check_put(request: &PbPutRequest) -> Result<(), Error> {
         return Err(Error::LeaseProvided);
     }
     Ok(())
+}
+
+/// What a put weighs, but for a few bytes.
+pub(super) fn size(request: &PbPutRequest) -> usize {
+    request.key.len() + request.value.len()
 }
 
 pub(super) fn check_delete(request: &PbDeleteRequest) -> Result<(), Error> {

@@ -28,16 +28,13 @@ impl Lease {
         let left = self.expires.saturating_duration_since(now).as_secs();
         i64::try_from(left).unwrap_or(i64::MAX)
     }
-
-    fn renew(&mut self, now: Instant) {
-        self.expires = now + Duration::from_secs(self.ttl.unsigned_abs());
-    }
 }
 
 /// All leases.
 #[derive(Clone, Default)]
 pub(crate) struct Leases {
     by_id: BTreeMap<i64, Lease>,
+    by_expiry: BTreeSet<(Instant, i64)>,
     last_chosen: i64,
 }
 
@@ -51,10 +48,9 @@ impl Leases {
         if self.by_id.contains_key(&id) {
             return Err(Error::LeaseExists);
         }
-        let mut lease = Lease { ttl: ttl.max(MIN_TTL), expires: now, keys: BTreeSet::new() };
-        lease.renew(now);
-        let ttl = lease.ttl;
+        let lease = Lease { ttl: ttl.max(MIN_TTL), expires: now, keys: BTreeSet::new() };
         self.by_id.insert(id, lease);
+        let ttl = self.keep_alive(id, now)?;
         Ok((id, ttl))
     }
 
@@ -80,17 +76,24 @@ impl Leases {
     /// Begins the TTL anew, and gives it back.
     pub(crate) fn keep_alive(&mut self, id: i64, now: Instant) -> Result<i64, Error> {
         let lease = self.by_id.get_mut(&id).ok_or(Error::LeaseNotFound)?;
-        lease.renew(now);
+        self.by_expiry.remove(&(lease.expires, id));
+        lease.expires = now + Duration::from_secs(lease.ttl.unsigned_abs());
+        self.by_expiry.insert((lease.expires, id));
         Ok(lease.ttl)
     }
 
     /// Begins every TTL anew: what a newly elected leader does.
     pub(crate) fn renew_all(&mut self, now: Instant) {
-        self.by_id.values_mut().for_each(|lease| lease.renew(now));
+        for id in self.ids().collect::<Vec<_>>() {
+            // All of them exist.
+            let _ = self.keep_alive(id, now);
+        }
     }
 
     pub(crate) fn remove(&mut self, id: i64) -> Option<Lease> {
-        self.by_id.remove(&id)
+        let lease = self.by_id.remove(&id)?;
+        self.by_expiry.remove(&(lease.expires, id));
+        Some(lease)
     }
 
     pub(crate) fn attach(&mut self, id: i64, key: &Key) {
@@ -106,11 +109,11 @@ impl Leases {
     }
 
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.by_id.values().map(|lease| lease.expires).min()
+        self.by_expiry.first().map(|(expires, _)| *expires)
     }
 
     pub(crate) fn expired(&self, now: Instant) -> Vec<i64> {
-        let expired = self.by_id.iter().filter(|(_, lease)| lease.expires <= now);
-        expired.map(|(id, _)| *id).collect()
+        let expired = self.by_expiry.range(..=(now, i64::MAX));
+        expired.map(|(_, id)| *id).collect()
     }
 }

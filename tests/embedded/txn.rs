@@ -14,9 +14,10 @@ use etcd_client::proto::{
 
 use super::api::Api;
 use super::errors::Error;
+use super::history::KeyVersion;
 use super::keys::KeyRange;
 use super::kv;
-use super::state::{KeyVersion, State};
+use super::state::State;
 
 /// etcd's default of `--max-txn-ops`.
 const MAX_OPS: usize = 128;
@@ -35,6 +36,9 @@ enum Step {
 impl Api {
     pub(super) fn store_txn(&self, request: PbTxnRequest) -> Result<PbTxnResponse, Error> {
         check(&request)?;
+        if size(&request) > kv::MAX_REQUEST_BYTES {
+            return Err(Error::RequestTooLarge);
+        }
         check_disjoint(&request.success)?;
         check_disjoint(&request.failure)?;
         self.store.change(|state, revision| {
@@ -112,6 +116,17 @@ fn check(request: &PbTxnRequest) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// What the puts of a transaction weigh.
+fn size(request: &PbTxnRequest) -> usize {
+    let ops = request.success.iter().chain(&request.failure);
+    let sizes = ops.map(|op| match &op.request {
+        Some(PbTxnOpRequest::RequestPut(put)) => kv::size(put),
+        Some(PbTxnOpRequest::RequestTxn(nested)) => size(nested),
+        _ => 0,
+    });
+    sizes.sum()
 }
 
 /// Refuses lists that write a key twice. Gives back the keys that the list puts

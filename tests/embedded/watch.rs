@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::api::Api;
-use super::faults::{Order, Progress};
+use super::faults::Order;
 use super::keys::KeyRange;
 use super::requests::WatchRequest;
 use super::state::Batch;
@@ -36,10 +36,10 @@ impl PbWatchService for Api {
         let (out, responses) = mpsc::channel(QUEUE);
         let session = Session {
             api: self.clone(),
-            out,
             watchers: BTreeMap::new(),
-            next_id: 0,
             progress_due: None,
+            out,
+            next_id: 0,
         };
         // Subscribed here, not in the task: an order given after the client has
         // its stream must reach it.
@@ -50,18 +50,18 @@ impl PbWatchService for Api {
     }
 }
 
-/// One watch stream.
-struct Session {
-    api: Api,
+/// One watch stream. How it tells progress: [`super::progress`].
+pub(super) struct Session {
+    pub(super) api: Api,
+    pub(super) watchers: BTreeMap<i64, Watcher>,
+    /// Progress was asked for at this revision, and will be told.
+    pub(super) progress_due: Option<i64>,
     out: Outgoing,
-    watchers: BTreeMap<i64, Watcher>,
     next_id: i64,
-    /// Progress was asked for at this revision.
-    progress_due: Option<i64>,
 }
 
 /// The client has gone.
-struct Gone;
+pub(super) struct Gone;
 
 impl Drop for Session {
     fn drop(&mut self) {
@@ -150,10 +150,7 @@ impl Session {
                 .await
             }
             Some(PbWatchRequestUnion::ProgressRequest(_)) => {
-                self.api.requests.record(|seen| seen.progress += 1);
-                if self.api.faults.settings().progress != Progress::Ignored {
-                    self.progress_due = Some(self.api.store.revision());
-                }
+                self.progress_asked_for();
                 Ok(())
             }
             None => Ok(()),
@@ -172,7 +169,7 @@ impl Session {
             from => from,
         };
         let id = self.choose_id(request.watch_id);
-        let watcher = Watcher::new(request, range, from);
+        let watcher = Watcher::new(request, range, from, revision);
         self.watchers.insert(id, watcher);
         self.send(PbWatchResponse { watch_id: id, created: true, ..self.about(revision) }).await
     }
@@ -279,52 +276,12 @@ impl Session {
         Ok(behind)
     }
 
-    /// Answers a request for progress when that is true: every watch of the
-    /// stream has got all up to the revision at which progress was asked for.
-    async fn answer_progress(&mut self) -> Result<(), Gone> {
-        let Some(asked_at) = self.progress_due else {
-            return Ok(());
-        };
-        let present = self.api.store.revision();
-        let revision = if self.api.faults.settings().progress == Progress::Overtaking {
-            present
-        } else {
-            let positions = || self.watchers.values().map(Watcher::next);
-            let waits_for_the_future = positions().any(|next| next > present + 1);
-            let told = positions().min().map_or(present, |next| next - 1);
-            if told < asked_at || waits_for_the_future {
-                return Ok(());
-            }
-            told
-        };
-        self.progress_due = None;
-        self.send(PbWatchResponse { watch_id: -1, ..self.about(revision) }).await
-    }
-
-    /// Tells the watches that want it how far they are, if they heard nothing of late.
-    async fn notify_progress(&mut self) -> Result<(), Gone> {
-        if self.api.faults.settings().progress == Progress::Ignored {
-            return Ok(());
-        }
-        let revision = self.api.store.revision();
-        let mut idle = Vec::new();
-        for (&id, watcher) in &mut self.watchers {
-            if watcher.is_idle_at(revision) {
-                idle.push(id);
-            }
-        }
-        for watch_id in idle {
-            self.send(PbWatchResponse { watch_id, ..self.about(revision) }).await?;
-        }
-        Ok(())
-    }
-
     /// A response that says nothing but `revision`.
-    fn about(&self, revision: i64) -> PbWatchResponse {
+    pub(super) fn about(&self, revision: i64) -> PbWatchResponse {
         PbWatchResponse { header: Some(self.api.header(revision)), ..PbWatchResponse::default() }
     }
 
-    async fn send(&self, response: PbWatchResponse) -> Result<(), Gone> {
+    pub(super) async fn send(&self, response: PbWatchResponse) -> Result<(), Gone> {
         self.out.send(Ok(response)).await.map_err(|_| Gone)
     }
 }

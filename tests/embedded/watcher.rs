@@ -18,19 +18,33 @@ pub(super) struct Watcher {
     next: i64,
     /// Where the last response with events began.
     last_began: i64,
+    /// It is far behind: the last batch did not reach the present.
+    catching_up: bool,
     /// It got nothing since the last notice of progress was due.
     idle: bool,
 }
 
 impl Watcher {
-    /// A watch of `range` from revision `from` on.
-    pub(super) fn new(wanted: WatchRequest, range: KeyRange, from: i64) -> Self {
-        Self { wanted, range, next: from, last_began: from, idle: true }
+    /// A watch of `range` from revision `from` on, created at revision `present`.
+    pub(super) fn new(wanted: WatchRequest, range: KeyRange, from: i64, present: i64) -> Self {
+        Self {
+            wanted,
+            range,
+            next: from,
+            last_began: from,
+            catching_up: from <= present,
+            idle: true,
+        }
     }
 
     /// The first revision that it has not got.
     pub(super) fn next(&self) -> i64 {
         self.next
+    }
+
+    /// A request for progress is answered for it, as far as etcd would.
+    pub(super) fn is_synced(&self, present: i64) -> bool {
+        !self.catching_up && self.wanted.start_revision <= present
     }
 
     pub(super) fn notifies(&self) -> bool {
@@ -46,13 +60,14 @@ impl Watcher {
                 state.changes(&self.range, self.next, limit, self.wanted.prev_kv)
             })
         })?;
-        if let Batch::Changes { changes, next, .. } = &mut batch {
+        if let Batch::Changes { changes, next, revision } = &mut batch {
             changes.retain(|change| self.wants(change));
             if !changes.is_empty() {
                 self.last_began = self.next;
                 self.idle = false;
             }
             self.next = *next;
+            self.catching_up = *next <= *revision;
         }
         Some(batch)
     }

@@ -223,6 +223,41 @@ async fn progress_overtakes_events_if_told_to() {
     assert_eq!(told(&next(&mut stream).await), "a@2");
 }
 
+/// As etcd does since 3.4.25 and 3.5.8: silence is no sign of death.
+#[tokio::test(start_paused = true)]
+async fn progress_is_not_told_before_the_start_revision_has_come() {
+    let (registry, mut client) = start().await;
+    let listed = registry.store().put("a", "1");
+    let next_one = WatchOptions::new().with_start_revision(listed + 1);
+    let mut stream = watch(&mut client, next_one).await;
+    stream.request_progress().await.unwrap();
+    assert!(is_silent(&mut stream).await);
+    registry.store().put("b", "1");
+    assert_eq!(told(&next(&mut stream).await), "b@3");
+    stream.request_progress().await.unwrap();
+    assert_eq!(next(&mut stream).await.watch_id(), -1);
+}
+
+/// As etcd does since 3.4.25 and 3.5.8: who is refused an answer must ask again.
+#[tokio::test(start_paused = true)]
+async fn progress_asked_for_while_catching_up_is_never_told() {
+    let (registry, mut client) = start().await;
+    for _ in 0..2_000 {
+        registry.store().put("a", "1");
+    }
+    registry.faults().hold_events(true);
+    let from_the_first = WatchOptions::new().with_start_revision(2);
+    let mut stream = watch(&mut client, from_the_first).await;
+    stream.request_progress().await.unwrap();
+    registry.requests().wait_for(|seen| seen.progress == 1).await;
+    registry.faults().hold_events(false);
+    assert_eq!(next(&mut stream).await.events().len(), 1_000);
+    assert_eq!(next(&mut stream).await.events().len(), 1_000);
+    assert!(is_silent(&mut stream).await);
+    stream.request_progress().await.unwrap();
+    assert_eq!(next(&mut stream).await.watch_id(), -1);
+}
+
 #[tokio::test]
 async fn progress_is_answered_while_writes_go_on() {
     let (registry, mut client) = start().await;

@@ -1,6 +1,6 @@
 //! Puts and deletions: versions, revisions, what was there before.
 
-use etcd_client::{Client, DeleteOptions, KeyValue, PutOptions};
+use etcd_client::{Client, DeleteOptions, KeyValue, PutOptions, Txn, TxnOp};
 
 use super::{delete, get, on_both, put, refusal, revision, words};
 
@@ -13,6 +13,7 @@ on_both![
     a_deletion_tells_how_many_and_what_if_asked,
     a_deletion_of_many_is_one_revision,
     a_deletion_of_nothing_changes_nothing,
+    too_large_a_request_is_refused,
 ];
 
 async fn entry(client: &mut Client, key: &str) -> KeyValue {
@@ -111,4 +112,15 @@ async fn a_deletion_of_nothing_changes_nothing(mut client: Client) {
     assert_eq!(delete(&mut client, "a").await, present + 1);
     let all = etcd_client::GetOptions::new().with_all_keys();
     assert_eq!(get(&mut client, "", all).await, "");
+}
+
+async fn too_large_a_request_is_refused(mut client: Client) {
+    let too_large = "InvalidArgument: etcdserver: request is too large";
+    client.put("a", vec![0; 1_500_000], None).await.unwrap();
+    let result = client.put("a", vec![0; 1_600_000], None).await;
+    assert_eq!(refusal(result), too_large);
+    let half = |key: &str| TxnOp::put(key, vec![0; 800_000], None);
+    let txn = Txn::new().and_then([half("a"), half("b")]);
+    assert_eq!(refusal(client.txn(txn).await), too_large);
+    assert_eq!(revision(&mut client).await, 2);
 }
