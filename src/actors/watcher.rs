@@ -194,7 +194,7 @@ impl Task {
                 Ok(message) => message?,
                 Err(_) if asked => return Err(End::Lost(self.session.silent().into())),
                 Err(_) => {
-                    stream.request_progress().await?;
+                    stream.ping(&prefix).await?;
                     asked = true;
                     continue;
                 }

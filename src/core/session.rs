@@ -32,7 +32,7 @@ pub struct Header {
 pub struct WatchMessage {
     /// Who answered.
     pub header: Header,
-    /// Which watch it belongs to; -1 for an answer to a progress request, which some
+    /// Which watch of the stream it belongs to; -1 for an answer to a progress request, which some
     /// servers send ahead of events that belong before it (etcd issue 15220).
     pub watch_id: i64,
     /// The first response of a watch.
@@ -193,9 +193,12 @@ impl Session {
         let (Some(position), Some(watch)) = (self.position, &mut self.watch) else {
             return Verdict::Alive;
         };
-        if let Some(reason) = why_relist(position, &message) {
+        if let Some(reason) = why_relist(position, watch, &message) {
             self.relist = Some(reason.clone());
             return Verdict::End(WatchEnd::Relist(reason));
+        }
+        if watch.id.is_some_and(|id| id != message.watch_id) {
+            return Verdict::Alive;
         }
         if message.canceled {
             return Verdict::End(WatchEnd::Canceled(message.cancel_reason));
@@ -203,9 +206,6 @@ impl Session {
         if message.created {
             watch.id = Some(message.watch_id);
             return Verdict::Created;
-        }
-        if watch.id != Some(message.watch_id) {
-            return Verdict::Alive;
         }
         if message.changes.is_empty() {
             // Progress, in the order of this watch: unless it stands in the middle of a
@@ -231,11 +231,14 @@ impl Session {
     }
 }
 
-fn why_relist(position: Position, message: &WatchMessage) -> Option<RelistReason> {
+fn why_relist(position: Position, watch: &Watch, message: &WatchMessage) -> Option<RelistReason> {
     let Header { cluster_id, revision } = message.header;
     if cluster_id != 0 && cluster_id != position.cluster_id {
         let expected = position.cluster_id;
         return Some(RelistReason::ForeignCluster { expected, found: cluster_id });
+    }
+    if watch.id.is_some_and(|id| id != message.watch_id) {
+        return None;
     }
     let position = position.revision;
     if message.compact_revision > Revision(0) {

@@ -213,8 +213,24 @@ async fn write_until(endpoint: String, stop: Arc<AtomicBool>) -> usize {
     failed
 }
 
+async fn a_quiet_etcd_is_not_taken_for_a_dead_one(etcd: Etcd) {
+    let file = TargetFile::new();
+    etcd.put("/services/web/1", "10.0.0.1:80").await;
+    let daemon = Daemon::start(&etcd, &file, &QUICK);
+    daemon.wait_for_log("watching").await;
+    // Longer than a watch may go without a sign of life.
+    always(Duration::from_secs(16), "one connection", async || {
+        ensure(daemon.logged("connection lost").is_empty(), || daemon.log().raw())
+    })
+    .await;
+    assert_eq!(daemon.logged("connected").len(), 1);
+    etcd.put("/services/web/2", "10.0.0.2:80").await;
+    file.follows(&etcd).await;
+}
+
 on_both!(
     Sync::Always:
+    a_quiet_etcd_is_not_taken_for_a_dead_one,
     the_file_stays_while_etcd_is_down_and_is_right_within_five_seconds_after,
     a_daemon_that_starts_while_etcd_is_down_leaves_the_file_alone_and_waits,
     etcd_that_keeps_failing_does_no_harm,

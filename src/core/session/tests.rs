@@ -116,6 +116,18 @@ fn progress_that_may_overtake_events_advances_nothing() {
 }
 
 #[test]
+fn what_belongs_to_another_watch_of_the_stream_is_a_sign_of_life_and_nothing_else() {
+    let mut session = watching(5);
+    let pong = WatchMessage { watch_id: 1, ..created(3) };
+    assert_eq!(session.judge(pong.clone()), Verdict::Alive);
+    assert_eq!(session.judge(WatchMessage { canceled: true, ..pong.clone() }), Verdict::Alive);
+    let refused = WatchMessage { watch_id: -1, canceled: true, ..pong };
+    assert_eq!(session.judge(refused), Verdict::Alive);
+    assert_eq!(session.judge(WatchMessage { watch_id: 1, ..events(&[6]) }), Verdict::Alive);
+    assert_eq!(session.judge(events(&[6])), applied(&[6]));
+}
+
+#[test]
 fn progress_never_moves_backwards() {
     let mut session = watching(5);
     session.judge(progress(0, 3));
@@ -151,8 +163,9 @@ fn another_cluster_means_a_list() {
 }
 
 #[test]
-fn a_canceled_watch_ends_and_is_resumed() {
+fn a_watch_that_is_refused_ends_and_is_tried_again() {
     let mut session = watching(5);
+    session.connected();
     let message = WatchMessage {
         created: true,
         canceled: true,
