@@ -156,11 +156,14 @@ impl Connection {
 pub struct WatchStream(EtcdWatchStream);
 
 impl WatchStream {
+    /// Asks the watch how far it is.
+    pub async fn request_progress(&mut self) -> Result<(), Error> {
+        within(DIAL_TIMEOUT, self.0.request_progress()).await
+    }
+
     /// Asks for a sign of life: opens a second watch on the same stream, which is answered
     /// at once by every version of etcd, and closed again with the answer.
     ///
-    /// A request for progress would not do: from 3.5.8 on it is passed over without an answer
-    /// while the watch waits for a revision that is yet to come, as it does on a quiet cluster.
     pub async fn ping(&mut self, prefix: &Prefix) -> Result<(), Error> {
         let options = WatchOptions::new().with_watch_id(PING_WATCH_ID);
         within(DIAL_TIMEOUT, self.0.watch(prefix.as_str(), Some(options))).await

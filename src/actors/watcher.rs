@@ -6,14 +6,14 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient,
     ResponseFuture, WrapFuture,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tracing::{debug, info, warn};
 
 use super::list::list;
@@ -23,14 +23,9 @@ use super::wire::{Command, End, Wire};
 use crate::backoff::Backoff;
 use crate::core::event::Revision;
 use crate::core::key::Prefix;
+use crate::core::liveness::{Action, Liveness, Sign};
 use crate::core::session::{Next, Session, Verdict, WatchEnd};
 use crate::etcd::{Connection, Server};
-
-/// A watch that says nothing for so long is asked for a sign of life.
-const IDLE: Duration = Duration::from_secs(5);
-
-/// And that is how long it may take to give one.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
 const COMMANDS: usize = 4;
@@ -187,21 +182,27 @@ impl Task {
     ) -> Result<Infallible, End> {
         let prefix = self.wire.prefix.clone();
         let mut stream = self.wire.unless_told(connection.watch(&prefix, from)).await??;
-        let mut asked = false;
+        let mut liveness = Liveness::new(Instant::now());
         loop {
-            let patience = if asked { ANSWER_TIMEOUT } else { IDLE };
-            let message = match self.wire.unless_told(timeout(patience, stream.next())).await? {
-                Ok(message) => message?,
-                Err(_) if asked => return Err(End::Lost(self.session.silent().into())),
-                Err(_) => {
-                    stream.ping(&prefix).await?;
-                    asked = true;
-                    continue;
+            let next = timeout_at(liveness.deadline().into(), stream.next());
+            let Ok(message) = self.wire.unless_told(next).await? else {
+                match liveness.silence(Instant::now()) {
+                    Action::GiveUp => return Err(End::Lost(self.session.silent().into())),
+                    _ => stream.ping(&prefix).await?,
                 }
+                continue;
             };
-            asked = false;
-            match self.session.judge(message) {
-                Verdict::Alive => {}
+            let verdict = self.session.judge(message?);
+            let sign = match verdict {
+                Verdict::Unrelated => continue,
+                Verdict::Pong { ahead } => Sign::Pong { ahead },
+                _ => Sign::Watch,
+            };
+            if liveness.heard(sign, Instant::now()) == Action::RequestProgress {
+                stream.request_progress().await?;
+            }
+            match verdict {
+                Verdict::Alive | Verdict::Pong { .. } | Verdict::Unrelated => {}
                 Verdict::Created => {
                     self.outage.over();
                     self.backoff.succeeded(Instant::now());

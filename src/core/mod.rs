@@ -15,6 +15,7 @@
 //! | [`render`] | the bytes of the document |
 //! | [`paging`] | how many keys the next page of a list asks for |
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
+//! | [`liveness`] | whether a watch that says nothing is idle or dead |
 //! | [`debounce`] | when a burst of changes is over |
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
@@ -26,6 +27,7 @@ pub mod debounce;
 pub mod entries;
 pub mod event;
 pub mod key;
+pub mod liveness;
 pub mod paging;
 pub mod persist;
 pub mod quarantine;

@@ -49,6 +49,9 @@ pub struct WatchMessage {
     pub changes: Vec<Change>,
 }
 
+/// The watch id of an answer to a progress request.
+const REQUESTED_PROGRESS: i64 = -1;
+
 /// Why a list is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RelistReason {
@@ -116,6 +119,13 @@ pub enum Next {
 pub enum Verdict {
     /// Nothing to pass on: the watch is alive.
     Alive,
+    /// The answer to a ping.
+    Pong {
+        /// The store is ahead of the position.
+        ahead: bool,
+    },
+    /// The end of a ping.
+    Unrelated,
     /// The watch stands; what follows is complete from its start on.
     Created,
     /// Whole revisions, up to and including this one.
@@ -138,6 +148,13 @@ pub struct Session {
 struct Watch {
     id: Option<i64>,
     fragments: Vec<Change>,
+}
+
+impl Watch {
+    /// Whether a response is that of another watch on the same stream.
+    fn is_other(&self, watch_id: i64) -> bool {
+        self.id.is_some_and(|id| id != watch_id)
+    }
 }
 
 impl Session {
@@ -197,8 +214,13 @@ impl Session {
             self.relist = Some(reason.clone());
             return Verdict::End(WatchEnd::Relist(reason));
         }
-        if watch.id.is_some_and(|id| id != message.watch_id) {
-            return Verdict::Alive;
+        if watch.is_other(message.watch_id) {
+            let ahead = message.header.revision > position.revision;
+            return match message {
+                WatchMessage { watch_id: REQUESTED_PROGRESS, created: false, .. } => Verdict::Alive,
+                WatchMessage { created: true, .. } => Verdict::Pong { ahead },
+                _ => Verdict::Unrelated,
+            };
         }
         if message.canceled {
             return Verdict::End(WatchEnd::Canceled(message.cancel_reason));
@@ -206,6 +228,10 @@ impl Session {
         if message.created {
             watch.id = Some(message.watch_id);
             return Verdict::Created;
+        }
+        if watch.id.is_none() {
+            // Nothing of a watch comes before its first response.
+            return Verdict::Alive;
         }
         if message.changes.is_empty() {
             // Progress, in the order of this watch: unless it stands in the middle of a
@@ -237,7 +263,7 @@ fn why_relist(position: Position, watch: &Watch, message: &WatchMessage) -> Opti
         let expected = position.cluster_id;
         return Some(RelistReason::ForeignCluster { expected, found: cluster_id });
     }
-    if watch.id.is_some_and(|id| id != message.watch_id) {
+    if watch.is_other(message.watch_id) {
         return None;
     }
     let position = position.revision;

@@ -109,6 +109,8 @@ fn progress_that_may_overtake_events_advances_nothing() {
     let mut session = watching(5);
     assert_eq!(session.judge(progress(-1, 90)), Verdict::Alive);
     assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    assert_eq!(session.judge(progress(-1, 90)), Verdict::Alive);
+    assert_eq!(session.position().expect("a position").revision, Revision(5));
     session.judge(created(90));
     session.judge(fragment(&[6]));
     assert_eq!(session.judge(progress(0, 90)), Verdict::Alive, "in the middle of a revision");
@@ -118,12 +120,14 @@ fn progress_that_may_overtake_events_advances_nothing() {
 #[test]
 fn what_belongs_to_another_watch_of_the_stream_is_a_sign_of_life_and_nothing_else() {
     let mut session = watching(5);
-    let pong = WatchMessage { watch_id: 1, ..created(3) };
-    assert_eq!(session.judge(pong.clone()), Verdict::Alive);
-    assert_eq!(session.judge(WatchMessage { canceled: true, ..pong.clone() }), Verdict::Alive);
-    let refused = WatchMessage { watch_id: -1, canceled: true, ..pong };
-    assert_eq!(session.judge(refused), Verdict::Alive);
-    assert_eq!(session.judge(WatchMessage { watch_id: 1, ..events(&[6]) }), Verdict::Alive);
+    let pong = |revision| WatchMessage { watch_id: 1, ..created(revision) };
+    assert_eq!(session.judge(pong(5)), Verdict::Pong { ahead: false });
+    assert_eq!(session.judge(pong(6)), Verdict::Pong { ahead: true });
+    let refused = WatchMessage { watch_id: -1, canceled: true, ..pong(5) };
+    assert_eq!(session.judge(refused), Verdict::Pong { ahead: false });
+    let closed = WatchMessage { created: false, canceled: true, ..pong(5) };
+    assert_eq!(session.judge(closed), Verdict::Unrelated);
+    assert_eq!(session.judge(WatchMessage { watch_id: 1, ..events(&[6]) }), Verdict::Unrelated);
     assert_eq!(session.judge(events(&[6])), applied(&[6]));
 }
 

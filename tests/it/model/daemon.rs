@@ -132,12 +132,12 @@ impl Daemon {
     /// Takes a response; returns whether the watch goes on.
     fn take(&mut self, message: WatchMessage) -> bool {
         match self.session.judge(message) {
-            Verdict::Alive | Verdict::Created => true,
             Verdict::Apply(changes, revision) => {
                 self.apply(Event::Changes { changes, revision, complete: true });
                 true
             }
             Verdict::End(_) => false,
+            _ => true,
         }
     }
 
