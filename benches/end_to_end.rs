@@ -128,7 +128,10 @@ impl Bare {
         let stream = runtime.block_on(async {
             let mut client = Client::connect([endpoint], None).await?;
             let options = WatchOptions::new().with_prefix().with_fragment();
-            client.watch(prefix().as_str(), Some(options)).await
+            let mut stream = client.watch(prefix().as_str(), Some(options)).await?;
+            // Only from its first response on the watch misses nothing.
+            stream.message().await?;
+            Ok::<_, etcd_client::Error>(stream)
         })?;
         Ok(Self { runtime, stream: stream.into() })
     }
