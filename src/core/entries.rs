@@ -5,11 +5,13 @@
 //! rendered piece of the document for as long as nothing in it changes its meaning.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::event::{KeyValue, Lookup, Recovered, Revision};
 use super::key::{Key, KeyError, Prefix};
 use super::quarantine::{Quarantine, Reason};
-use super::render::{Document, Piece};
+use super::render::Document;
+use super::service::{Entry, Service, State, addresses};
 use super::value::{self, Target};
 
 /// How many keys there are of each kind.
@@ -37,42 +39,6 @@ pub struct Entries {
     quarantined: usize,
     ignored: usize,
     targets: usize,
-}
-
-#[derive(Debug, Default)]
-struct Service {
-    instances: BTreeMap<Box<str>, Entry>,
-    /// `None` while it must be rendered anew.
-    piece: Option<Piece>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    mod_revision: Revision,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Valid(Target),
-    Quarantined(Option<Target>),
-}
-
-impl State {
-    fn target(&self) -> Option<&Target> {
-        match self {
-            Self::Valid(target) => Some(target),
-            Self::Quarantined(last_good) => last_good.as_ref(),
-        }
-    }
-
-    fn addresses(&self) -> usize {
-        addresses(self.target())
-    }
-}
-
-fn addresses(target: Option<&Target>) -> usize {
-    target.map_or(0, |target| target.addresses().len())
 }
 
 /// What one put did.
@@ -229,13 +195,21 @@ impl Entries {
     pub fn render(&mut self, revision: Revision) -> Document {
         let mut document = Document::new(revision);
         for (name, service) in &mut self.services {
-            let instances = &service.instances;
-            let piece = service.piece.get_or_insert_with(|| {
-                Piece::render(name, instances.values().filter_map(|entry| entry.state.target()))
-            });
-            document.push(piece);
+            document.push(service.render(name));
         }
         document
+    }
+
+    /// Renders, ahead of the document, the services from the one of `key` on, but for the
+    /// last one, of which there may be more to come: so that after a list that is put in
+    /// ascending order, no single step takes the time to render all of it.
+    pub fn render_ahead(&mut self, key: &[u8]) {
+        if let Key::Instance { service: first, .. } = self.prefix.classify(key) {
+            let from = (Bound::Included(first), Bound::Unbounded);
+            for (name, service) in self.services.range_mut::<str, _>(from).rev().skip(1) {
+                service.render(name);
+            }
+        }
     }
 
     /// How many keys there are.

@@ -10,6 +10,7 @@
 //! | [`key`] | which service and instance a key names |
 //! | [`value`], [`address`] | which target a value stands for, or why it is none |
 //! | [`entries`] | what one put or delete does to the entries under the prefix |
+//! | `service` | which targets an entry stands for, and a service's piece of the document |
 //! | [`quarantine`] | what is said of an entry that can't become a target |
 //! | [`registry`] | when a list replaces the entries, and when they may be rendered |
 //! | [`render`] | the bytes of the document |
@@ -33,6 +34,7 @@ pub mod persist;
 pub mod quarantine;
 pub mod registry;
 pub mod render;
+mod service;
 pub mod session;
 pub mod throttle;
 pub mod value;

@@ -117,11 +117,13 @@ impl Registry {
             return;
         };
         let held = self.held.as_ref().map(|held| &held.entries);
+        let first = page.first().map(|kv| kv.key.clone()).unwrap_or_default();
         for kv in page {
             let (put, lookup) = listing.entries.put_listed(kv, held);
             listing.quarantined.extend(put.quarantine);
             applied.lookups.extend(lookup);
         }
+        listing.entries.render_ahead(&first);
     }
 
     fn end_list(&mut self, revision: Revision, applied: &mut Applied) {
