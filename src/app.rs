@@ -65,7 +65,7 @@ impl Error {
 ///
 /// # Errors
 ///
-/// See [`Error`]; with `once` unset only a failed last write, or a part that died, is one.
+/// See [`enum@Error`]; with `once` unset only a failed last write, or a part that died, is one.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let once = config.once;
     let mut hangups = signal(SignalKind::hangup()).map_err(Error::Signals)?;

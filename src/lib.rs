@@ -28,7 +28,7 @@
 //! | [`core`] | every decision, as pure functions and state machines: no I/O, no clock |
 //! | [`actors`] | the four actors, which carry the decisions out, and their messages |
 //! | [`etcd`] | the edge to etcd, the only module that knows `etcd_client` |
-//! | [`file`] | the edge to the disk, the only module that does file I/O |
+//! | [`mod@file`] | the edge to the disk, the only module that does file I/O |
 //! | [`backoff`] | delays after failures, the only module that knows `backoff` |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |

@@ -1,6 +1,6 @@
 //! Values: which target does one stand for?
 //!
-//! Either an address (see [`address`](super::address)), or a JSON object with
+//! Either an address (see [`address`]), or a JSON object with
 //! `"address": "host:port"` or `"targets": ["host:port", …]` and, if wanted, `"labels"`.
 //! Other fields of such an object are its owner's business and ignored.
 
