@@ -1,6 +1,6 @@
 //! `EtcdWatcher`: lists, watches, and comes back after whatever ends a watch.
 //!
-//! The actor is the handle of one asynchronous [`Task`], which goes from connection to
+//! The actor is the handle of one asynchronous task, which goes from connection to
 //! connection for ever; what to do on each is the [`Session`]'s decision.
 
 use std::cell::RefCell;
