@@ -15,7 +15,7 @@ mod drift;
 #[path = "../embedded/mod.rs"]
 mod embedded;
 mod embedded_faults;
-mod faults;
+mod listing;
 mod model;
 mod once;
 mod outage;
@@ -27,3 +27,4 @@ mod signals;
 mod support;
 mod tidy;
 mod usage;
+mod watching;
