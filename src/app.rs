@@ -7,19 +7,23 @@ use std::time::Duration;
 use actix::{Actor, Addr, Arbiter};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::actors::drift::DriftWatcher;
-use crate::actors::messages::{FirstPublish, Flush, LastFailure, Relist, Stop, Subscribe};
+use crate::actors::messages::{Close, FirstPublish, Flush, LastFailure, Relist, Stop, Subscribe};
 use crate::actors::persister::Persister;
 use crate::actors::registry::Registry;
 use crate::actors::watcher::EtcdWatcher;
 use crate::config::Config;
+use crate::etcd::Server;
 use crate::file;
 
 /// A stop takes no longer than this, be the disk as slow as it may.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// And `--once` waits no longer than this, after its time is over, for a write under way.
+const LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// Why the daemon ended before it was told to.
 #[derive(Debug, Error)]
@@ -38,8 +42,19 @@ pub enum Error {
     #[error("the last changes are not in the target file")]
     Publish(#[source] Arc<file::Error>),
     /// What was pending could not be written in time.
-    #[error("the last changes could not be written within {SHUTDOWN_TIMEOUT:?}")]
-    Slow,
+    #[error(
+        "the last write was not finished in time; {path} holds the old document or the new one, as a whole"
+    )]
+    Slow {
+        /// The target file.
+        path: String,
+    },
+    /// `--once`: told to end before the file was written.
+    #[error("interrupted; {path} is untouched")]
+    Interrupted {
+        /// The target file.
+        path: String,
+    },
     /// An actor died.
     #[error("a part of the program ended on its own")]
     Died,
@@ -51,7 +66,7 @@ pub enum Error {
 impl Error {
     /// What the process exits with.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> i32 {
         match self {
             Self::NoList { .. } => 3,
             _ => 1,
@@ -68,23 +83,27 @@ impl Error {
 /// See [`enum@Error`]; with `once` unset only a failed last write, or a part that died, is one.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let once = config.once;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        servers = %config.servers.iter().map(Server::as_str).collect::<Vec<_>>().join(","),
+        prefix = %config.prefix,
+        target_file = %config.target_file.path().display(),
+        "starting"
+    );
     let mut hangups = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let actors = Actors::start(config).await?;
+    if let Some(limit) = once {
+        return actors.publish_once(limit, shutdown).await;
+    }
     tokio::pin!(shutdown);
-    let ended = match once {
-        Some(limit) => tokio::select! {
-            ended = actors.publish_once(limit) => ended,
-            () = &mut shutdown => Ok(()),
-        },
-        None => loop {
-            tokio::select! {
-                () = &mut shutdown => break Ok(()),
-                () = actors.died() => break Err(Error::Died),
-                _ = hangups.recv() => {
-                    let _ = actors.watcher.send(Relist).await;
-                }
+    let ended = loop {
+        tokio::select! {
+            () = &mut shutdown => break Ok(()),
+            () = actors.died() => break Err(Error::Died),
+            _ = hangups.recv() => {
+                let _ = actors.watcher.send(Relist).await;
             }
-        },
+        }
     };
     let stopped = actors.stop().await;
     ended.and(stopped)
@@ -143,16 +162,32 @@ impl Actors {
         Ok(Self { watcher, registry, persister, drift, etcd_thread, path })
     }
 
-    /// Completes when the file holds the first document.
-    async fn publish_once(&self, limit: Duration) -> Result<(), Error> {
-        match timeout(limit, self.persister.send(FirstPublish)).await {
-            Ok(Ok(published)) => published.map_err(Error::Publish),
-            Ok(Err(_)) => Err(Error::Died),
-            Err(_) => {
-                let failure = self.watcher.send(LastFailure).await.ok().flatten();
-                let failure = failure.unwrap_or_else(|| "the list was not finished".into());
-                Err(Error::NoList { limit, path: self.path.clone(), failure })
+    /// Completes when the file holds the first document, or will not.
+    async fn publish_once(
+        self,
+        limit: Duration,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
+        let interrupted = tokio::select! {
+            published = self.persister.send(FirstPublish) => {
+                return published.map_err(|_| Error::Died)?.map_err(Error::Publish);
             }
+            () = sleep(limit) => false,
+            () = shutdown => true,
+        };
+        // It may be on its way to the file in this very moment: nothing is said of the file
+        // before that is settled, and nothing is written after.
+        let path = self.path;
+        match timeout(LAST_WRITE, self.persister.send(Close)).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) if interrupted => Err(Error::Interrupted { path }),
+            Ok(Ok(false)) => {
+                let failure = self.watcher.send(LastFailure).await.ok().flatten();
+                let failure = failure.unwrap_or_else(|| "the list came too late".into());
+                Err(Error::NoList { limit, path, failure })
+            }
+            Ok(Err(_)) => Err(Error::Died),
+            Err(_) => Err(Error::Slow { path }),
         }
     }
 
@@ -166,7 +201,7 @@ impl Actors {
                 && self.drift.connected()
         };
         while alive() {
-            tokio::time::sleep(PERIOD).await;
+            sleep(PERIOD).await;
         }
     }
 
@@ -181,7 +216,7 @@ impl Actors {
         match flushed {
             Ok(Ok(published)) => published.map_err(Error::Publish)?,
             Ok(Err(_)) => return Err(Error::Died),
-            Err(_) => return Err(Error::Slow),
+            Err(_) => return Err(Error::Slow { path: self.path }),
         }
         info!("stopped");
         Ok(())

@@ -253,6 +253,7 @@ fn key_value(kv: PbKeyValue) -> KeyValue {
     KeyValue {
         key: kv.key,
         value: kv.value,
+        create_revision: Revision(kv.create_revision),
         mod_revision: Revision(kv.mod_revision),
         version: kv.version,
     }

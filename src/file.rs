@@ -25,9 +25,6 @@ pub const STAGING: &str = ".etcd-sd";
 /// The ending of temporary files.
 const TEMPORARY: &str = "tmp";
 
-/// Readable by all, since Prometheus runs as another user.
-const DEFAULT_MODE: u32 = 0o644;
-
 const BUFFER: usize = 256 << 10;
 
 /// The file that Prometheus reads.
@@ -53,6 +50,27 @@ pub struct Identity {
     bytes: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+    mode: u32,
+}
+
+/// Permissions of the target file; by default readable by all, since Prometheus runs as
+/// another user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(u32);
+
+impl Default for Mode {
+    fn default() -> Self {
+        Self(0o644)
+    }
+}
+
+/// A file that has been replaced.
+#[derive(Debug)]
+pub struct Replaced {
+    /// How it looks now.
+    pub identity: Identity,
+    /// Why the replacement may not survive a power cut.
+    pub unsynced: Option<Error>,
 }
 
 /// What tells a directory from another one, be it made anew at the same path.
@@ -83,6 +101,9 @@ pub enum Drift {
         /// Its length.
         bytes: u64,
     },
+    /// It can't be read.
+    #[error("made unreadable")]
+    Unreadable,
     /// A directory, a symlink or the like stands in its place.
     #[error("replaced by something that is not a regular file")]
     NotAFile,
@@ -127,8 +148,8 @@ impl TargetFile {
         }
     }
 
-    /// Compares the file with `document`, byte by byte; `None` if they are equal. An
-    /// unreadable file counts as edited: writing it anew is what helps.
+    /// Compares the file with `document`, byte by byte; `None` if they are equal. A file that
+    /// can't be read counts as drift: to replace it is what helps.
     pub fn compare(&self, document: &Document) -> Result<Option<Drift>, Error> {
         let metadata = match fs::symlink_metadata(&self.path) {
             Ok(metadata) => metadata,
@@ -148,22 +169,19 @@ impl TargetFile {
             Ok(matched) if matched == document.len() && matched as u64 == bytes => Ok(None),
             Ok(matched) if matched as u64 == bytes => Ok(Some(Drift::Truncated { bytes })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Drift::Deleted)),
-            Ok(_) | Err(_) => Ok(Some(Drift::Edited { bytes })),
+            Ok(_) => Ok(Some(Drift::Edited { bytes })),
+            Err(_) => Ok(Some(Drift::Unreadable)),
         }
     }
 
-    /// Makes the file hold `document`, from one instant to the next, for good.
-    pub fn replace(&self, document: &Document) -> Result<Identity, Error> {
+    /// Makes the file hold `document` with these permissions, from one instant to the next.
+    pub fn replace(&self, document: &Document, mode: Mode) -> Result<Replaced, Error> {
         let staging = self.directory().join(STAGING);
         if let Err(error) = fs::create_dir(&staging)
             && error.kind() != io::ErrorKind::AlreadyExists
         {
             return Err(Error { operation: "create", path: staging, source: error });
         }
-        let mode = fs::symlink_metadata(&self.path)
-            .ok()
-            .filter(fs::Metadata::is_file)
-            .map_or(DEFAULT_MODE, |metadata| metadata.mode() & 0o7777);
         let (staged, before) = stage(&staging, document, mode).map_err(|error| Error {
             operation: "write to",
             path: staging,
@@ -171,11 +189,12 @@ impl TargetFile {
         })?;
         let file =
             staged.persist(&self.path).map_err(|error| self.error("replace", error.error))?;
-        File::open(self.directory())
-            .and_then(|directory| directory.sync_all())
-            .map_err(|error| self.error("sync the directory of", error))?;
-        let after = file.metadata().map_err(|error| self.error("look at", error))?;
-        Ok(before.after_rename(Identity::of(&after)))
+        // From here on the document is in the file, whatever fails.
+        let synced = File::open(self.directory()).and_then(|directory| directory.sync_all());
+        let unsynced = synced.map_err(|error| self.error("sync the directory of", error)).err();
+        let after = file.metadata().map(|metadata| Identity::of(&metadata));
+        let identity = after.map_or(before, |after| before.after_rename(after));
+        Ok(Replaced { identity, unsynced })
     }
 
     /// Removes the temporary files of processes that died while they wrote.
@@ -188,8 +207,10 @@ impl TargetFile {
         };
         for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
             let is_ours = path.extension().is_some_and(|ending| ending == TEMPORARY);
+            let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
             // Whoever writes one holds its lock for as long as it lives.
-            let is_left = is_ours && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            let is_left =
+                is_ours && is_file && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
             if is_left && let Err(error) = fs::remove_file(&path) {
                 return Err(Error { operation: "remove", path, source: error });
             }
@@ -217,7 +238,23 @@ impl Identity {
             bytes: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
+            mode: metadata.mode(),
         }
+    }
+
+    /// Whether both are states of one file.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// The permissions, if it is a file that its owner can read.
+    #[must_use]
+    pub fn mode(self) -> Option<Mode> {
+        const TYPE: u32 = 0o170_000;
+        const REGULAR: u32 = 0o100_000;
+        let usable = self.mode & TYPE == REGULAR && self.mode & 0o400 != 0;
+        usable.then_some(Mode(self.mode & 0o7777))
     }
 }
 
@@ -235,7 +272,7 @@ impl Drift {
 
 /// A synced temporary file with the document and the mode, and how it looks; gone again if
 /// it is dropped.
-fn stage(staging: &Path, document: &Document, mode: u32) -> io::Result<(NamedTempFile, Identity)> {
+fn stage(staging: &Path, document: &Document, mode: Mode) -> io::Result<(NamedTempFile, Identity)> {
     let suffix = format!(".{TEMPORARY}");
     let staged = tempfile::Builder::new().prefix("").suffix(&suffix).tempfile_in(staging)?;
     // Where locks are not supported, what a dead process leaves is left.
@@ -246,7 +283,7 @@ fn stage(staging: &Path, document: &Document, mode: u32) -> io::Result<(NamedTem
     }
     writer.flush()?;
     drop(writer);
-    staged.as_file().set_permissions(Permissions::from_mode(mode))?;
+    staged.as_file().set_permissions(Permissions::from_mode(mode.0))?;
     staged.as_file().sync_all()?;
     let looks = Identity::of(&staged.as_file().metadata()?);
     Ok((staged, looks))

@@ -1,6 +1,6 @@
 //! The daemon: parses the command line, runs, and says how it ended.
 
-use std::process::ExitCode;
+use std::process::exit;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -8,18 +8,21 @@ use etcd_sd::config::Args;
 use etcd_sd::telemetry::{self, Chain};
 use tracing::error;
 
-fn main() -> ExitCode {
+fn main() {
     let args = Args::parse();
     telemetry::init(args.log_level, args.log_format);
     let config = match args.config() {
         Ok(config) => config,
         Err(error) => Args::command().error(ErrorKind::ValueValidation, error).exit(),
     };
-    match actix::System::new().block_on(etcd_sd::run(config, etcd_sd::terminated())) {
-        Ok(()) => ExitCode::SUCCESS,
+    let system = actix::System::new();
+    let code = match system.block_on(etcd_sd::run(config, etcd_sd::terminated())) {
+        Ok(()) => 0,
         Err(error) => {
             error!(error = %Chain(&error), "failed");
-            ExitCode::from(error.exit_code())
+            error.exit_code()
         }
-    }
+    };
+    // Dropping the system would wait for file I/O under way: for ever, on a disk that hangs.
+    exit(code);
 }

@@ -3,8 +3,9 @@
 //! Messages are constant, what varies stands in fields.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
@@ -54,6 +55,32 @@ pub fn init(level: LogLevel, format: LogFormat) {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
+}
+
+/// A duration for a field of the log, in seconds, to a tenth of a millisecond.
+#[must_use]
+pub fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e4).round() / 1e4
+}
+
+/// Shows text of foreign origin: control characters are escaped, so that it can't end the
+/// line or steer the terminal, and what is too long is cut.
+pub struct Foreign<'t>(pub &'t [u8]);
+
+impl fmt::Display for Foreign<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 300;
+        for (count, c) in String::from_utf8_lossy(self.0).chars().enumerate() {
+            if count == SHOWN {
+                return f.write_str("…");
+            }
+            match c {
+                '\\' | '"' | '\'' => f.write_char(c)?,
+                _ => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Shows an error with its causes, each after a colon.

@@ -1,6 +1,10 @@
 //! One list: the pages of the prefix at one revision, from a connection to the registry.
 
+use std::time::Duration;
+
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tracing::info;
 
 use super::wire::{End, Lost, Wire};
 use crate::core::event::{Event, KeyValue, Lookup, Recovered};
@@ -8,8 +12,10 @@ use crate::core::paging::{Paging, key_after};
 use crate::core::session::Header;
 use crate::etcd::{Connection, Error};
 
-/// Older values that are asked for at the same time.
-const LOOKUPS: usize = 32;
+/// Older values that are asked for: at the same time, in all, and for how long.
+const AT_ONCE: usize = 32;
+const MOST: usize = 1_000;
+const BUDGET: Duration = Duration::from_secs(2);
 
 /// Lists the prefix and returns the header of the list: all pages are of its revision.
 pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result<Header, End> {
@@ -44,35 +50,42 @@ pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result
 }
 
 /// Reads the values before bad ones, as far as etcd's history has them: the newest first, so
-/// that after the first one that is compacted there is nothing left to find.
+/// that after the first one that is compacted there is nothing left to find. The good entries
+/// wait for that, so it is bounded in number and time, and whatever goes wrong is as if there
+/// were no value.
 async fn recover(
     mut lookups: Vec<Lookup>,
     connection: &Connection,
     wire: &mut Wire,
 ) -> Result<(), End> {
+    if lookups.is_empty() {
+        return Ok(());
+    }
     lookups.sort_unstable_by_key(|lookup| std::cmp::Reverse(lookup.mod_revision));
-    for batch in lookups.chunks(LOOKUPS) {
-        let mut asking = JoinSet::new();
-        for lookup in batch {
-            let value = connection.value_before(lookup);
-            let lookup = lookup.clone();
+    let wanted = lookups.len();
+    let end = Instant::now() + BUDGET;
+    let mut left = lookups.into_iter().take(MOST);
+    let mut asking = JoinSet::new();
+    let mut recovered = Vec::new();
+    let mut asked = 0;
+    loop {
+        while asking.len() < AT_ONCE
+            && let Some(lookup) = left.next()
+        {
+            let value = connection.value_before(&lookup);
             asking.spawn(async move { (lookup, value.await) });
+            asked += 1;
         }
-        let mut recovered = Vec::new();
-        let mut compacted = false;
-        for (lookup, value) in wire.unless_told(asking.join_all()).await? {
-            match value {
-                Ok(Some(value)) => recovered.push(Recovered { lookup, value }),
-                Ok(None) => {}
-                Err(Error::Compacted) => compacted = true,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        wire.send(Event::Recovered(recovered)).await?;
-        if compacted {
-            break;
+        match wire.unless_told(timeout_at(end, asking.join_next())).await? {
+            Ok(Some(Ok((lookup, Ok(Some(value)))))) => recovered.push(Recovered { lookup, value }),
+            Ok(Some(Ok((_, Err(Error::Compacted))))) => left = Vec::new().into_iter().take(0),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => break,
         }
     }
+    let found = recovered.len();
+    info!(wanted, asked, found, "looked in etcd's history for the last good values of bad entries");
+    wire.send(Event::Recovered(recovered)).await?;
     Ok(())
 }
 

@@ -45,6 +45,12 @@ pub struct Flush;
 #[rtype(result = "PublishResult")]
 pub struct FirstPublish;
 
+/// `app` to `Persister`: write nothing from now on. Answered when no write is under way any
+/// more, with whether the file holds a document.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct Close;
+
 /// Whether the file holds the document.
 pub type PublishResult = Result<(), Arc<file::Error>>;
 

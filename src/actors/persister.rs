@@ -15,13 +15,13 @@ use actix::{
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::messages::{Dirty, FirstPublish, Flush, Inspect, PublishResult, Render};
-use super::publish::{Disk, Report, now, work};
+use super::messages::{Close, Dirty, FirstPublish, Flush, Inspect, PublishResult, Render};
+use super::publish::{Disk, Report, Written, now, work};
 use crate::backoff::Backoff;
 use crate::core::debounce::Debounce;
 use crate::core::persist::{Outcome, Schedule, Step, Task};
 use crate::file::{Error, TargetFile};
-use crate::telemetry::Chain;
+use crate::telemetry::{Chain, seconds};
 
 /// The actor that writes.
 pub struct Persister {
@@ -34,8 +34,11 @@ pub struct Persister {
     disk: Disk,
     failure: Option<String>,
     fighting: bool,
+    unsynced: bool,
     flushes: Vec<oneshot::Sender<PublishResult>>,
     first_publishes: Vec<oneshot::Sender<PublishResult>>,
+    closed: bool,
+    closes: Vec<oneshot::Sender<bool>>,
 }
 
 impl Persister {
@@ -51,13 +54,20 @@ impl Persister {
             disk: Disk::default(),
             failure: None,
             fighting: false,
+            unsynced: false,
             flushes: Vec::new(),
             first_publishes: Vec::new(),
+            closed: false,
+            closes: Vec::new(),
         }
     }
 
     /// Does what is due, or sets the timer for it.
     fn proceed(&mut self, ctx: &mut Context<Self>) {
+        if self.closed {
+            self.answer_closes();
+            return;
+        }
         let now = now();
         match self.schedule.step(now) {
             Step::Rest => {}
@@ -107,6 +117,14 @@ impl Persister {
         }
     }
 
+    fn answer_closes(&mut self) {
+        if !self.schedule.is_working() {
+            for sender in self.closes.drain(..) {
+                let _ = sender.send(self.disk.published.is_some());
+            }
+        }
+    }
+
     fn succeed(&mut self, task: Task, report: &Report, now: Instant) -> Outcome {
         let path = self.file.path().display();
         let (drift, written) = match report {
@@ -116,22 +134,34 @@ impl Persister {
                 info!(%path, found = %drift, "the target file changed; left alone until the first complete list");
                 return Outcome::Looked;
             }
-            Report::Published { drift, written } => (*drift, *written),
+            Report::Published { drift, written } => (*drift, written),
         };
         self.backoff.succeeded(now);
         if self.failure.take().is_some() {
             info!(%path, "the target file can be written again");
         }
-        if let (Some(took), Some(document)) = (written, &self.disk.published) {
-            info!(
-                revision = document.revision().0,
-                services = document.services(),
-                targets = document.targets(),
-                bytes = document.len(),
-                since_change = task.since.map(|since| format!("{:.1?}", now - since)),
-                took = format!("{took:.1?}"),
-                "published"
-            );
+        if let Some(document) = &self.disk.published {
+            let (revision, services) = (document.revision().0, document.services());
+            let (targets, bytes) = (document.targets(), document.len());
+            let since_change_seconds = task.since.map(|since| seconds(now - since));
+            match written {
+                Written::Before => {}
+                Written::Elsewhere => {
+                    info!(%path, revision, services, targets, bytes, "the target file is right already");
+                }
+                Written::Now { took, .. } => {
+                    let took_seconds = seconds(*took);
+                    info!(
+                        %path, revision, services, targets, bytes, since_change_seconds,
+                        took_seconds, "published"
+                    );
+                }
+            }
+        }
+        if let Written::Now { unsynced: Some(error), .. } = written
+            && !mem::replace(&mut self.unsynced, true)
+        {
+            warn!(error = %Chain(error), "published, but not safe against a power cut");
         }
         if let Some(drift) = drift {
             warn!(%path, found = %drift, "drift healed");
@@ -144,7 +174,8 @@ impl Persister {
         let delay = self.backoff.failed(now);
         let text = Chain(error).to_string();
         if self.failure.as_ref() != Some(&text) {
-            error!(error = %text, "cannot publish; the file stays as it is, trying again and again");
+            let retry_in_seconds = seconds(delay);
+            error!(error = %text, retry_in_seconds, "cannot publish; the target file stays as it is, trying again and again");
             self.failure = Some(text);
         }
         Outcome::Failed(delay)
@@ -208,6 +239,18 @@ impl Handler<Flush> for Persister {
         self.schedule.flush();
         self.proceed(ctx);
         Box::pin(async move { answer.await.unwrap_or(Ok(())) })
+    }
+}
+
+impl Handler<Close> for Persister {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, _: Close, ctx: &mut Self::Context) -> Self::Result {
+        let (sender, answer) = oneshot::channel();
+        self.closed = true;
+        self.closes.push(sender);
+        self.proceed(ctx);
+        Box::pin(async move { answer.await.unwrap_or(false) })
     }
 }
 

@@ -7,7 +7,7 @@ use actix::Recipient;
 use super::messages::Render;
 use crate::core::persist::{Known, Plan, Task, plan};
 use crate::core::render::Document;
-use crate::file::{Drift, Error, Identity, TargetFile};
+use crate::file::{Drift, Error, Identity, Mode, Replaced, TargetFile};
 
 /// What is known of the file, and what it should hold.
 #[derive(Default)]
@@ -15,6 +15,9 @@ pub(super) struct Disk {
     /// The document that the file was last known to hold.
     pub(super) published: Option<Document>,
     known: Option<Known<Option<Identity>>>,
+    /// The permissions that the file should have: the operator's, not those of a foreign file
+    /// in its place.
+    mode: Option<Mode>,
 }
 
 /// What a task did.
@@ -28,8 +31,23 @@ pub(super) enum Report {
     Published {
         /// What the file held that nobody had told it to hold.
         drift: Option<Drift>,
-        /// How long the write took; `None` if the file held the same bytes.
-        written: Option<Duration>,
+        /// How they came there.
+        written: Written,
+    },
+}
+
+/// How the document came into the file.
+pub(super) enum Written {
+    /// It was there before this task.
+    Before,
+    /// This process found it there when it started.
+    Elsewhere,
+    /// This task wrote it.
+    Now {
+        /// From the first byte to the synced directory.
+        took: Duration,
+        /// Why it may not survive a power cut.
+        unsynced: Option<Error>,
     },
 }
 
@@ -101,22 +119,39 @@ impl Disk {
         drift: Option<Drift>,
     ) -> Result<Report, Error> {
         let written = match plan(self.published.as_ref(), &document, drift.is_some()) {
-            Plan::Keep => None,
+            Plan::Keep => Written::Before,
             Plan::Compare if file.compare(&document)?.is_none() => {
+                self.mode = file.identity()?.and_then(Identity::mode);
                 self.known = Some(Known::new(file.identity()?, now()));
-                None
+                Written::Elsewhere
             }
             Plan::Compare | Plan::Write => {
                 let begun = Instant::now();
-                let identity = file.replace(&document)?;
+                self.adopt_mode(file.identity()?);
+                let Replaced { identity, unsynced } =
+                    file.replace(&document, self.mode.unwrap_or_default())?;
                 self.known = Some(Known::new(Some(identity), now()));
-                Some(begun.elapsed())
+                Written::Now { took: begun.elapsed(), unsynced }
             }
         };
         // Before the first publish nobody had told the file to hold anything.
         let drift = drift.filter(|_| self.published.is_some());
         self.published = Some(document);
         Ok(Report::Published { drift, written })
+    }
+
+    /// Takes over the permissions of the file that is about to be replaced, if it is the one
+    /// that was there at the start or that was written last.
+    fn adopt_mode(&mut self, seen: Option<Identity>) {
+        let is_ours = |seen: &Identity| match &self.known {
+            Some(known) if self.published.is_some() => {
+                known.identity().is_some_and(|known| known.is_same_file(seen))
+            }
+            _ => true,
+        };
+        if let Some(mode) = seen.filter(is_ours).and_then(Identity::mode) {
+            self.mode = Some(mode);
+        }
     }
 }
 

@@ -4,18 +4,22 @@
 
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Context, Handler, MessageResult, Recipient};
-use tracing::{info, warn};
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
+use tracing::{debug, info, warn};
 
 use super::messages::{Dirty, Observed, Render, Subscribe};
 use crate::core::key::Prefix;
 use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
 use crate::core::throttle::Throttle;
+use crate::telemetry::Foreign;
 
 /// Lines about bad entries: so many at once, then one each so often.
 const WARNINGS: u32 = 20;
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long to wait for more before those without a line are summed up.
+const SUMMARY_DELAY: Duration = Duration::from_secs(1);
 
 /// The actor that owns the state.
 pub struct Registry {
@@ -23,6 +27,8 @@ pub struct Registry {
     state: registry::Registry,
     persister: Option<Recipient<Dirty>>,
     warnings: Throttle,
+    /// Entries quarantined since the last summary that had no line of their own.
+    unsaid: usize,
 }
 
 impl Registry {
@@ -34,20 +40,28 @@ impl Registry {
             prefix,
             persister: None,
             warnings: Throttle::new(WARNINGS, WARNING_INTERVAL),
+            unsaid: 0,
         }
     }
 
-    fn warn_of_quarantine(&mut self, quarantine: &Quarantine) {
-        if let Some(suppressed) = self.warnings.pass(Instant::now()) {
-            warn!(
-                key = %String::from_utf8_lossy(&quarantine.key),
-                revision = quarantine.mod_revision.0,
-                reason = %quarantine.reason,
-                effect = if quarantine.keeps_last_good { "its last good target stays" } else { "left out" },
-                suppressed,
-                "entry quarantined"
-            );
+    fn warn_of_quarantine(&mut self, quarantine: &Quarantine, ctx: &mut Context<Self>) {
+        let key = Foreign(&quarantine.key);
+        let revision = quarantine.mod_revision.0;
+        let reason = &quarantine.reason;
+        let effect =
+            if quarantine.keeps_last_good { "its last good target stays" } else { "left out" };
+        if self.warnings.pass(Instant::now()) {
+            warn!(%key, revision, %reason, effect, "entry quarantined");
+            return;
         }
+        debug!(%key, revision, %reason, effect, "entry quarantined");
+        if self.unsaid == 0 {
+            ctx.run_later(SUMMARY_DELAY, |actor, _| {
+                let more = std::mem::take(&mut actor.unsaid);
+                warn!(more, "more entries were quarantined; --log-level debug names each");
+            });
+        }
+        self.unsaid += 1;
     }
 
     fn report(&self, listed: &Listed) {
@@ -89,7 +103,7 @@ impl Handler<Subscribe> for Registry {
 impl Handler<Observed> for Registry {
     type Result = MessageResult<Observed>;
 
-    fn handle(&mut self, Observed(event): Observed, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
         let Applied { changed, quarantined, lookups, listed } = self.state.apply(event);
         if let Some(listed) = listed {
             self.report(&listed);
@@ -99,10 +113,11 @@ impl Handler<Observed> for Registry {
             }
         }
         for quarantine in &quarantined {
-            self.warn_of_quarantine(quarantine);
+            self.warn_of_quarantine(quarantine, ctx);
         }
         if changed && let Some(persister) = &self.persister {
-            // A full mailbox holds a hint already; a closed one is the end of the program.
+            // Each sender has a place of its own in the mailbox: if it is taken, by a hint of
+            // ours, that one is still to come. A closed mailbox is the end of the program.
             let _ = persister.try_send(Dirty);
         }
         MessageResult(lookups)

@@ -111,12 +111,15 @@ impl Entries {
     ///
     /// The second value is the wish for an older value, if that may be better yet.
     pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
-        let overwritten = kv.version > 1;
+        let (overwritten, create_revision) = (kv.version > 1, kv.create_revision);
         let mut put = self.put(kv);
         let Some(quarantine) = &mut put.quarantine else {
             return (put, None);
         };
-        let known = held.and_then(|held| held.entry(&quarantine.key));
+        // What was deleted meanwhile and came back with a bad value never had a good one.
+        let known = held
+            .and_then(|held| held.entry(&quarantine.key))
+            .filter(|known| create_revision <= known.mod_revision);
         let target = known.and_then(|known| known.state.target()).cloned();
         let seen = known.is_some_and(|known| known.mod_revision == quarantine.mod_revision);
         let seen_key = held.and_then(|held| held.invalid_keys.get(&*quarantine.key));

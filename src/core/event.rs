@@ -36,6 +36,8 @@ pub struct KeyValue {
     pub key: Vec<u8>,
     /// Any bytes, by etcd's default at most 1.5 MiB.
     pub value: Vec<u8>,
+    /// The revision that created the key, the last time it was created.
+    pub create_revision: Revision,
     /// The revision that last changed the key.
     pub mod_revision: Revision,
     /// How often the key was put since it was created, beginning with 1.

@@ -166,6 +166,12 @@ impl Schedule {
         }
     }
 
+    /// Whether a task is under way.
+    #[must_use]
+    pub fn is_working(&self) -> bool {
+        self.working
+    }
+
     /// Whether another program keeps changing the file.
     #[must_use]
     pub fn is_fight(&self, now: Instant) -> bool {
@@ -211,6 +217,11 @@ impl<I: PartialEq> Known<I> {
     /// The file was seen to hold the published bytes, or was written, at `now`.
     pub fn new(identity: I, now: Instant) -> Self {
         Self { identity, at: now, settled: false }
+    }
+
+    /// How the file looked.
+    pub fn identity(&self) -> &I {
+        &self.identity
     }
 
     /// Whether the file looks as it did.

@@ -1,6 +1,6 @@
 //! Throttle: a thousand bad entries should not make a thousand lines of log at once.
 //!
-//! A token bucket: a burst goes through, then so many a second; what did not is counted.
+//! A token bucket: a burst goes through, then so many a second.
 
 use std::time::{Duration, Instant};
 
@@ -11,25 +11,21 @@ pub struct Throttle {
     interval: Duration,
     tokens: u32,
     refilled: Option<Instant>,
-    suppressed: u64,
 }
 
 impl Throttle {
     /// `burst` lines at once, and one more for each `interval` that passes.
     #[must_use]
     pub fn new(burst: u32, interval: Duration) -> Self {
-        Self { burst, interval, tokens: burst, refilled: None, suppressed: 0 }
+        Self { burst, interval, tokens: burst, refilled: None }
     }
 
-    /// Asks for one line. `Some` lets it through and says how many were not since the last.
-    pub fn pass(&mut self, now: Instant) -> Option<u64> {
+    /// Asks for one line. Returns whether it may go through.
+    pub fn pass(&mut self, now: Instant) -> bool {
         self.refill(now);
-        if self.tokens == 0 {
-            self.suppressed += 1;
-            return None;
-        }
-        self.tokens -= 1;
-        Some(std::mem::take(&mut self.suppressed))
+        let passes = self.tokens > 0;
+        self.tokens = self.tokens.saturating_sub(1);
+        passes
     }
 
     fn refill(&mut self, now: Instant) {
@@ -51,14 +47,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_passes_then_one_an_interval_and_the_rest_is_counted() {
+    fn a_burst_passes_and_then_one_an_interval() {
         let second = Duration::from_secs(1);
         let (mut throttle, start) = (Throttle::new(3, second), Instant::now());
-        let passed = (0..10).filter(|_| throttle.pass(start).is_some()).count();
-        assert_eq!(passed, 3);
-        assert_eq!(throttle.pass(start + second), Some(7));
-        assert_eq!(throttle.pass(start + second), None);
-        assert_eq!(throttle.pass(start + second * 60), Some(1));
-        assert_eq!(throttle.pass(start + second * 60), Some(0));
+        let mut passed = |after| (0..10).filter(|_| throttle.pass(start + after)).count();
+        assert_eq!(passed(Duration::ZERO), 3);
+        assert_eq!(passed(second), 1);
+        assert_eq!(passed(second * 3), 2);
+        assert_eq!(passed(second * 60), 3);
     }
 }

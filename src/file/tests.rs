@@ -54,7 +54,7 @@ fn replacing_leaves_the_document_readable_by_all_and_nothing_else() {
     let harness = Harness::new();
     for targets in [1, 100_000, 0] {
         let document = document(targets);
-        harness.file.replace(&document).expect("replaced");
+        harness.file.replace(&document, Mode::default()).expect("replaced");
         assert_eq!(harness.read(), document.to_vec());
         assert_eq!(harness.file.compare(&document).expect("compared"), None);
     }
@@ -63,12 +63,13 @@ fn replacing_leaves_the_document_readable_by_all_and_nothing_else() {
 }
 
 #[test]
-fn replacing_keeps_the_mode_of_the_file_and_makes_a_new_inode() {
+fn replacing_can_keep_the_mode_of_the_file_and_makes_a_new_inode() {
     let harness = Harness::new();
     harness.write(b"old");
     fs::set_permissions(harness.file.path(), Permissions::from_mode(0o640)).expect("a mode");
     let old = harness.file.identity().expect("looked at").expect("a file");
-    let written = harness.file.replace(&document(1)).expect("replaced");
+    let mode = old.mode().expect("a usable mode");
+    let written = harness.file.replace(&document(1), mode).expect("replaced").identity;
     assert_eq!(harness.mode(), 0o640);
     assert_ne!(old.inode, written.inode, "whoever has the old file open keeps it whole");
 }
@@ -76,14 +77,14 @@ fn replacing_keeps_the_mode_of_the_file_and_makes_a_new_inode() {
 #[test]
 fn the_file_looks_afterwards_as_replacing_said() {
     let harness = Harness::new();
-    let written = harness.file.replace(&document(10)).expect("replaced");
+    let written = harness.file.replace(&document(10), Mode::default()).expect("replaced").identity;
     assert_eq!(harness.file.identity().expect("looked at"), Some(written));
 }
 
 #[test]
 fn an_edit_right_after_the_rename_does_not_pass_for_our_own_work() {
     let harness = Harness::new();
-    let ours = harness.file.replace(&document(3)).expect("replaced");
+    let ours = harness.file.replace(&document(3), Mode::default()).expect("replaced").identity;
     let renamed = Identity { changed: (1, 2), ..ours };
     assert_eq!(ours.after_rename(renamed), renamed);
     harness.write(b"mine");
@@ -96,10 +97,10 @@ fn an_edit_right_after_the_rename_does_not_pass_for_our_own_work() {
 fn leftovers_of_the_dead_are_removed_and_those_of_the_living_are_not() {
     let harness = Harness::new();
     harness.file.remove_leftovers().expect("nothing to do");
-    harness.file.replace(&document(1)).expect("replaced");
+    harness.file.replace(&document(1), Mode::default()).expect("replaced");
     let staging = harness.directory.path().join(STAGING);
     fs::write(staging.join("dead.tmp"), "[").expect("a leftover");
-    let living = stage(&staging, &document(1), 0o644).expect("staged").0;
+    let living = stage(&staging, &document(1), Mode::default()).expect("staged").0;
     harness.file.remove_leftovers().expect("removed");
     assert!(living.path().exists());
     assert!(!staging.join("dead.tmp").exists());
@@ -109,13 +110,40 @@ fn leftovers_of_the_dead_are_removed_and_those_of_the_living_are_not() {
 fn a_failed_replacement_names_the_path_and_leaves_the_old_file_and_no_leftovers() {
     let harness = Harness::new();
     fs::create_dir(harness.file.path()).expect("a directory in its place");
-    let error = harness.file.replace(&document(1)).expect_err("not over a directory");
+    let error =
+        harness.file.replace(&document(1), Mode::default()).expect_err("not over a directory");
     assert!(error.to_string().contains("tgroups.json"), "{error}");
     assert!(harness.file.path().is_dir());
     assert_eq!(harness.names(), [STAGING, "tgroups.json"]);
     let gone = TargetFile::new(harness.directory.path().join("gone/tgroups.json"));
-    let error = gone.replace(&document(1)).expect_err("no directory");
+    let error = gone.replace(&document(1), Mode::default()).expect_err("no directory");
     assert!(error.to_string().contains("gone/.etcd-sd"), "{error}");
+}
+
+#[test]
+fn only_the_mode_of_a_file_that_its_owner_can_read_is_worth_keeping() {
+    let harness = Harness::new();
+    harness.write(b"x");
+    let mode = |mode| {
+        fs::set_permissions(harness.file.path(), Permissions::from_mode(mode)).expect("a mode");
+        harness.file.identity().expect("looked at").expect("a file").mode()
+    };
+    assert_eq!(mode(0o600), Some(Mode(0o600)));
+    assert_eq!(mode(0o044), None);
+    fs::remove_file(harness.file.path()).expect("removed");
+    fs::create_dir(harness.file.path()).expect("a directory");
+    assert_eq!(harness.file.identity().expect("looked at").expect("something").mode(), None);
+}
+
+#[test]
+fn what_only_looks_like_a_leftover_is_not_opened() {
+    let harness = Harness::new();
+    let staging = harness.directory.path().join(STAGING);
+    fs::create_dir_all(staging.join("directory.tmp")).expect("a directory");
+    symlink("/dev/zero", staging.join("link.tmp")).expect("a link");
+    harness.file.remove_leftovers().expect("left alone");
+    assert!(staging.join("directory.tmp").is_dir());
+    assert!(staging.join("link.tmp").is_symlink());
 }
 
 #[test]

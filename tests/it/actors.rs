@@ -242,6 +242,7 @@ async fn the_registry_hints_only_at_what_may_change_the_document() {
     let kv = |revision, value: &str| KeyValue {
         key: b"/services/web/1".to_vec(),
         value: value.into(),
+        create_revision: Revision(1),
         mod_revision: Revision(revision),
         version: revision,
     };

@@ -26,6 +26,7 @@ impl Harness {
         KeyValue {
             key: format!("/services/{key}").into(),
             value: value.into(),
+            create_revision: Revision(self.revision),
             mod_revision: Revision(self.revision),
             version: 1,
         }
@@ -185,7 +186,8 @@ fn a_list_that_was_cut_off_leaves_nothing_behind() {
 #[test]
 fn the_last_good_target_survives_a_relist_and_is_not_warned_of_again() {
     let mut harness = Harness::listed(&[("web/1", "h:1")]);
-    let bad = KeyValue { version: 2, ..harness.kv("web/1", "bad") };
+    let create_revision = Revision(2);
+    let bad = KeyValue { version: 2, create_revision, ..harness.kv("web/1", "bad") };
     harness.apply(vec![Change::Put(bad.clone())], true);
     harness.registry.apply(Event::ListStarted);
     let applied = harness.registry.apply(Event::Page(vec![bad]));
@@ -193,6 +195,13 @@ fn the_last_good_target_survives_a_relist_and_is_not_warned_of_again() {
     let applied = harness.registry.apply(Event::ListEnded(Revision(9)));
     assert!(applied.quarantined.is_empty());
     harness.check(&["web=h:1"]);
+}
+
+#[test]
+fn a_key_that_was_deleted_and_came_back_bad_has_no_last_good_target() {
+    let mut harness = Harness::listed(&[("web/1", "h:1"), ("web/2", "h:2")]);
+    harness.list(&[("web/1", "bad"), ("web/2", "h:2")]);
+    harness.check(&["web=h:2"]);
 }
 
 #[test]

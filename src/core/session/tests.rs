@@ -11,6 +11,7 @@ fn put(revision: i64) -> Change {
     Change::Put(KeyValue {
         key: format!("/services/web/{revision}").into(),
         value: b"h:1".to_vec(),
+        create_revision: Revision(revision),
         mod_revision: Revision(revision),
         version: 1,
     })

@@ -49,11 +49,14 @@ impl Etcd {
         let mut changes = Vec::new();
         let writes: BTreeMap<u8, Option<u16>> = writes.iter().copied().collect();
         for (key, value) in writes {
-            let version = state.get(&key).map_or(0, |kv| kv.version);
+            let held = state.get(&key);
+            let version = held.map_or(0, |kv| kv.version);
+            let create_revision = held.map_or(mod_revision, |kv| kv.create_revision);
             if let Some(port) = value {
                 let kv = KeyValue {
                     key: name(key),
                     value: format!("h:{}", port.max(1)).into(),
+                    create_revision,
                     mod_revision,
                     version: version + 1,
                 };
