@@ -8,7 +8,7 @@ use std::error::Error;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use etcd_sd::file::TargetFile;
+use etcd_sd::file::{Mode, TargetFile};
 
 use fixtures::{SIZES, registry};
 
@@ -32,7 +32,7 @@ fn try_publish(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             BenchmarkId::new("replace", size),
             &document,
             |bencher, document| {
-                bencher.iter(|| assert!(file.replace(document).is_ok()));
+                bencher.iter(|| assert!(file.replace(document, Mode::default()).is_ok()));
             },
         );
         group.bench_with_input(

@@ -109,27 +109,30 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     ended.and(stopped)
 }
 
-/// Completes when the process is told to end by SIGTERM or SIGINT; a second signal ends it
-/// at once.
-pub async fn terminated() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        warn!("cannot listen for signals: SIGTERM and SIGINT end the process at once");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => info!("stopping on SIGTERM"),
-        _ = interrupt.recv() => info!("stopping on SIGINT"),
-    }
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        warn!("second signal, ending at once");
-        std::process::exit(1);
+/// From now on SIGTERM and SIGINT don't end the process but complete the returned future; a
+/// second one ends the process at once. Must be called within a runtime.
+pub fn terminated() -> impl Future<Output = ()> {
+    let signals = signal(SignalKind::terminate()).and_then(|terminate| {
+        signal(SignalKind::interrupt()).map(|interrupt| (terminate, interrupt))
     });
+    async move {
+        let Ok((mut terminate, mut interrupt)) = signals else {
+            warn!("cannot listen for signals: SIGTERM and SIGINT end the process at once");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => info!("stopping on SIGTERM"),
+            _ = interrupt.recv() => info!("stopping on SIGINT"),
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            warn!("second signal, ending at once");
+            std::process::exit(1);
+        });
+    }
 }
 
 /// The four actors; they live as long as this does.

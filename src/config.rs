@@ -1,8 +1,10 @@
 //! The command line and the environment, checked and turned into a [`Config`].
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Parser};
 use thiserror::Error;
 
@@ -14,6 +16,11 @@ use crate::telemetry::{LogFormat, LogLevel};
 
 /// The endings that `file_sd_configs` accepts.
 const ENDINGS: [&str; 6] = ["json", "yml", "yaml", "JSON", "YML", "YAML"];
+
+const DEFAULT_SERVER: &str = "http://127.0.0.1:2379";
+
+/// No duration may be longer: whoever wants more means something else.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// `--debounce-max` is at least this, unless it is given.
 const CEILING: Duration = Duration::from_secs(2);
@@ -71,6 +78,16 @@ pub enum ConfigError {
         /// Where it should be.
         directory: PathBuf,
     },
+    /// It may be there, but can't be looked at.
+    #[error("--target-file {}: cannot look at its directory {}: {source}", path.display(), directory.display())]
+    Directory {
+        /// The target file.
+        path: PathBuf,
+        /// Where it should be.
+        directory: PathBuf,
+        /// Why it can't.
+        source: std::io::Error,
+    },
     /// A directory can't be replaced by a file.
     #[error("--target-file {}: that is a directory; give the path of a file in it", .0.display())]
     IsDirectory(PathBuf),
@@ -86,10 +103,10 @@ pub enum ConfigError {
 #[command(name = "etcd-sd", version, max_term_width = 100, after_long_help = AFTER_HELP)]
 pub struct Args {
     /// Members of the etcd cluster; repeat it, or separate them by commas
-    #[arg(long = "server", alias = "endpoints", value_name = "URL", env = "ETCD_SD_SERVER",
-          default_value = "http://127.0.0.1:2379", value_delimiter = ',',
-          value_parser = parse_server, action = ArgAction::Append, help_heading = "etcd")]
-    pub servers: Vec<Server>,
+    #[arg(long = "server", visible_alias = "endpoints", value_name = "URL",
+          env = "ETCD_SD_SERVER", default_value = DEFAULT_SERVER, value_parser = parse_servers,
+          action = ArgAction::Append, help_heading = "etcd")]
+    pub servers: Vec<Servers>,
 
     /// The key under which services register
     ///
@@ -132,8 +149,9 @@ pub struct Args {
 
     /// List, write the file and exit, instead of running on
     ///
-    /// Exits with 0; with 3 if etcd gave no complete list within --timeout, the file untouched.
-    #[arg(long, env = "ETCD_SD_ONCE", help_heading = "Running")]
+    /// Exits with 0; with 3, and the file untouched, if etcd gave no complete list in time.
+    #[arg(long, env = "ETCD_SD_ONCE", value_parser = FalseyValueParser::new(),
+          help_heading = "Running")]
     pub once: bool,
 
     /// With --once: how long to try
@@ -170,7 +188,8 @@ Durations: 250ms, 2s, 5m.
 Signals: SIGTERM and SIGINT write what is pending and stop, a second one stops at once;
 SIGHUP lists anew.
 
-Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 etcd not reached in time.
+Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 no complete list from
+etcd in time (--once).
 
 Prometheus:
   scrape_configs:
@@ -190,7 +209,7 @@ impl Args {
             return Err(ConfigError::DriftInterval(self.drift_interval));
         }
         Ok(Config {
-            servers: self.servers,
+            servers: self.servers.into_iter().flat_map(|part| part.0).collect(),
             prefix: self.prefix,
             target_file: check_target_file(self.target_file)?,
             debounce: Debounce::new(quiet, ceiling),
@@ -211,15 +230,25 @@ fn check_target_file(path: PathBuf) -> Result<TargetFile, ConfigError> {
         return Err(ConfigError::Ending(path));
     }
     let file = TargetFile::new(path);
-    if !file.directory().is_dir() {
-        let (path, directory) = (file.path().to_owned(), file.directory().to_owned());
-        return Err(ConfigError::NoDirectory { path, directory });
+    let (path, directory) = (file.path().to_owned(), file.directory().to_owned());
+    match directory.metadata() {
+        Ok(metadata) if metadata.is_dir() => {}
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            return Err(ConfigError::Directory { path, directory, source });
+        }
+        _ => return Err(ConfigError::NoDirectory { path, directory }),
     }
     Ok(file)
 }
 
-fn parse_server(text: &str) -> Result<Server, ServerError> {
-    Server::parse(text.trim())
+/// The servers in one argument.
+#[derive(Clone, Debug)]
+pub struct Servers(Vec<Server>);
+
+fn parse_servers(text: &str) -> Result<Servers, ServerError> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let servers: Vec<_> = parts.map(Server::parse).collect::<Result<_, _>>()?;
+    if servers.is_empty() { Err(ServerError::Malformed) } else { Ok(Servers(servers)) }
 }
 
 fn parse_prefix(text: &str) -> Result<Prefix, PrefixError> {
@@ -230,8 +259,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; give a duration such as 250ms, 2s or 5m"))
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err("longer than a day; give a duration such as 250ms, 2s or 5m".into()),
+        Err(error) => Err(format!("{error}; give a duration such as 250ms, 2s or 5m")),
+    }
 }
 
 #[cfg(test)]
@@ -267,6 +299,13 @@ mod tests {
     }
 
     #[test]
+    fn empty_parts_of_a_list_of_servers_are_passed_over() {
+        let config = parse(&["--server", "a,,b,"]).expect("valid");
+        assert_eq!(config.servers.len(), 2);
+        assert!(parse(&["--server", ","]).expect_err("refused").contains("--server"));
+    }
+
+    #[test]
     fn the_ceiling_follows_the_debounce_unless_it_is_given() {
         let ceiling = |arguments: &[&str]| {
             let mut debounce = parse(arguments).expect("valid").debounce;
@@ -291,6 +330,8 @@ mod tests {
             (&["--debounce-max", "100ms"], &["100ms", "200ms"]),
             (&["--debounce", "fast"], &["'fast'", "250ms"]),
             (&["--drift-interval", "0"], &["--drift-interval", "100ms"]),
+            (&["--debounce", "3000000000000000000s"], &["longer than a day", "250ms"]),
+            (&["--prefix", " /services"], &["white space"]),
             (&["--prefix", ""], &["--prefix", "empty", "/services"]),
             (&["--server", "http:/x"], &["http:/x", "http://"]),
             (&["--server", "ftp://x"], &["ftp://x", "scheme"]),

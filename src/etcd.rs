@@ -161,12 +161,16 @@ impl WatchStream {
         within(DIAL_TIMEOUT, self.0.request_progress()).await
     }
 
-    /// Asks for a sign of life: opens a second watch on the same stream, which is answered
-    /// at once by every version of etcd, and closed again with the answer.
-    ///
+    /// Asks for a sign of life: opens a second watch on the same stream, which every version
+    /// of etcd answers at once. End it with the answer.
     pub async fn ping(&mut self, prefix: &Prefix) -> Result<(), Error> {
         let options = WatchOptions::new().with_watch_id(PING_WATCH_ID);
         within(DIAL_TIMEOUT, self.0.watch(prefix.as_str(), Some(options))).await
+    }
+
+    /// Ends the second watch.
+    pub async fn end_ping(&mut self) -> Result<(), Error> {
+        within(DIAL_TIMEOUT, self.0.cancel(PING_WATCH_ID)).await
     }
 
     /// Waits for the next response, for as long as it takes.
@@ -174,9 +178,6 @@ impl WatchStream {
         let response = self.0.message().await.map_err(Error::from)?.ok_or(Error::Closed)?;
         let header = header(response.header());
         let message = response.0;
-        if message.watch_id == PING_WATCH_ID && message.created && !message.canceled {
-            within(DIAL_TIMEOUT, self.0.cancel(PING_WATCH_ID)).await?;
-        }
         let changes = message.events.into_iter().map(|event| {
             let kv = event.kv.ok_or_else(|| Error::Other("an event without a key".into()))?;
             match EventType::try_from(event.r#type) {

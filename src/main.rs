@@ -16,7 +16,8 @@ fn main() {
         Err(error) => Args::command().error(ErrorKind::ValueValidation, error).exit(),
     };
     let system = actix::System::new();
-    let code = match system.block_on(etcd_sd::run(config, etcd_sd::terminated())) {
+    let run = async { etcd_sd::run(config, etcd_sd::terminated()).await };
+    let code = match system.block_on(run) {
         Ok(()) => 0,
         Err(error) => {
             error!(error = %Chain(&error), "failed");

@@ -97,3 +97,26 @@ impl fmt::Display for Chain<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_on_its_line_and_does_not_steer_the_terminal() {
+        for (text, shown) in [
+            (&b"/services/web/1"[..], "/services/web/1"),
+            (b"a\nERROR all is lost", "a\\nERROR all is lost"),
+            (b"\x1b[31m\r\t", "\\u{1b}[31m\\r\\t"),
+            (b"\xff\"'\\", "\u{fffd}\"'\\"),
+        ] {
+            assert_eq!(Foreign(text).to_string(), shown);
+        }
+        assert_eq!(Foreign(&[b'a'; 10_000]).to_string().chars().count(), 301);
+    }
+
+    #[test]
+    fn seconds_are_rounded_to_a_tenth_of_a_millisecond() {
+        assert!((seconds(Duration::from_micros(205_723)) - 0.2057).abs() < 1e-9);
+    }
+}

@@ -8,13 +8,17 @@
 //! The only module that knows `notify`.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
+use notify::event::ModifyKind;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
 use super::messages::Inspect;
@@ -29,11 +33,16 @@ pub struct DriftWatcher {
     hints: mpsc::Sender<()>,
     hinted: Option<mpsc::Receiver<()>>,
     armed: Option<Armed>,
+    arming: bool,
     failed: bool,
 }
 
+/// Notifications that are set up.
 struct Armed {
     directory: file::DirectoryId,
+    /// Set when the directory is not the one at its path any more: its inode number alone
+    /// does not tell, since a new directory may get the same one.
+    ended: Arc<AtomicBool>,
     _watcher: RecommendedWatcher,
 }
 
@@ -43,7 +52,16 @@ impl DriftWatcher {
     pub fn new(file: TargetFile, interval: Duration, persister: Recipient<Inspect>) -> Self {
         // One hint that is not taken yet stands for all that follow.
         let (hints, hinted) = mpsc::channel(1);
-        Self { file, interval, persister, hints, hinted: Some(hinted), armed: None, failed: false }
+        Self {
+            file,
+            interval,
+            persister,
+            hints,
+            hinted: Some(hinted),
+            armed: None,
+            arming: false,
+            failed: false,
+        }
     }
 
     fn hint(&self) {
@@ -54,34 +72,45 @@ impl DriftWatcher {
     /// Sets up the notifications if there are none, or if they are those of a directory that
     /// is not there any more.
     fn arm(&mut self, ctx: &mut Context<Self>) {
-        let file = self.file.clone();
-        let hints = self.hints.clone();
-        let armed = self.armed.as_ref().map(|armed| armed.directory);
+        // On a disk that hangs, one that waits is enough.
+        if std::mem::replace(&mut self.arming, true) {
+            return;
+        }
+        let (file, hints) = (self.file.clone(), self.hints.clone());
+        let armed = self.armed.as_ref().filter(|armed| !armed.ended.load(Ordering::Relaxed));
+        let armed = armed.map(|armed| armed.directory);
         let arming = tokio::task::spawn_blocking(move || arm(&file, armed, hints));
-        ctx.spawn(arming.into_actor(self).map(|result, actor, _| match result {
+        ctx.spawn(arming.into_actor(self).map(|result, actor, _| {
+            actor.arming = false;
+            actor.armed_or_not(result);
+        }));
+    }
+
+    fn armed_or_not(&mut self, result: Result<Result<Option<Armed>, ArmError>, JoinError>) {
+        match result {
             Ok(Ok(Some(armed))) => {
-                if actor.failed || actor.armed.is_some() {
-                    info!(path = %actor.file.path().display(), "file notifications are back");
+                if self.failed || self.armed.is_some() {
+                    info!(path = %self.file.path().display(), "file notifications are back");
                 }
-                actor.failed = false;
-                actor.armed = Some(armed);
+                self.failed = false;
+                self.armed = Some(armed);
                 // What happened before they were set up went by unseen.
-                actor.hint();
+                self.hint();
             }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {
-                actor.armed = None;
-                if !std::mem::replace(&mut actor.failed, true) {
+                self.armed = None;
+                if !std::mem::replace(&mut self.failed, true) {
                     warn!(
-                        path = %actor.file.path().display(),
+                        path = %self.file.path().display(),
                         %error,
-                        interval = ?actor.interval,
+                        interval = ?self.interval,
                         "no file notifications; looking at the file periodically"
                     );
                 }
             }
             Err(error) => debug!(%error, "setting up file notifications was cut off"),
-        }));
+        }
     }
 }
 
@@ -126,14 +155,27 @@ fn arm(
         return Ok(None);
     }
     let name = file.path().file_name().map(OsStr::to_owned);
+    let path = file.directory().to_owned();
+    let ended = Arc::new(AtomicBool::new(false));
+    let says_ended = Arc::clone(&ended);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Runs on a thread of its own, which must not wait. An error may hide anything.
-        if event.map_or(true, |event| concerns(&event, name.as_deref())) {
+        if event.as_ref().map_or(true, |event| ends(event, &path)) {
+            says_ended.store(true, Ordering::Relaxed);
+        }
+        if event.map_or(true, |event| concerns(&event, name.as_deref()) || ends(&event, &path)) {
             let _ = hints.try_send(());
         }
     })?;
     watcher.watch(file.directory(), RecursiveMode::NonRecursive)?;
-    Ok(Some(Armed { directory, _watcher: watcher }))
+    Ok(Some(Armed { directory, ended, _watcher: watcher }))
+}
+
+/// Whether the directory itself was removed or renamed.
+fn ends(event: &notify::Event, directory: &Path) -> bool {
+    let leaves = EventKind::is_remove(&event.kind)
+        || matches!(event.kind, EventKind::Modify(ModifyKind::Name(_)));
+    leaves && event.paths.iter().any(|path| path == directory)
 }
 
 /// Reading the file is an event too; whoever reads it on one must not react to its own.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use crate::etcd::Server;
+use crate::telemetry::seconds;
 
 /// At the latest after so long an outage is said again.
 const REMINDER: Duration = Duration::from_secs(60);
@@ -44,8 +45,8 @@ impl Outage {
         self.connected = true;
         self.failure.replace(Some(format!("{server}: the list is not complete yet")));
         if !std::mem::replace(&mut self.said_connected, true) {
-            let away = self.ongoing.map(|ongoing| format!("{:.1?}", ongoing.since.elapsed()));
-            info!(%server, version, away, "connected");
+            let away_seconds = self.ongoing.map(|ongoing| seconds(ongoing.since.elapsed()));
+            info!(%server, version, away_seconds, "connected");
         }
     }
 
@@ -61,22 +62,22 @@ impl Outage {
         let now = Instant::now();
         let was_connected = std::mem::replace(&mut self.connected, false);
         self.failure.replace(Some(format!("{server}: {reason}")));
-        let retry_in = format!("{delay:.1?}");
+        let retry_in_seconds = seconds(delay);
         let Some(ongoing) = &mut self.ongoing else {
             if was_connected {
-                warn!(%server, reason, retry_in, "connection lost");
+                warn!(%server, reason, retry_in_seconds, "connection lost");
             } else {
-                warn!(%server, reason, retry_in, "cannot connect");
+                warn!(%server, reason, retry_in_seconds, "cannot connect");
             }
             self.ongoing = Some(Ongoing { since: now, said: now });
             return;
         };
         if now - ongoing.said < REMINDER {
-            debug!(%server, reason, retry_in, "still no connection");
+            debug!(%server, reason, retry_in_seconds, "still no connection");
             return;
         }
         ongoing.said = now;
-        let away = format!("{:.0?}", now - ongoing.since);
-        warn!(%server, reason, away, "still no connection; the target file stays as it is");
+        let away_seconds = seconds(now - ongoing.since);
+        warn!(%server, reason, away_seconds, "still no connection; the target file stays as it is");
     }
 }

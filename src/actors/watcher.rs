@@ -4,7 +4,6 @@
 //! connection for ever; what to do on each is the [`Session`]'s decision.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use actix::{
     ResponseFuture, WrapFuture,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::list::list;
@@ -24,8 +23,9 @@ use crate::backoff::Backoff;
 use crate::core::event::Revision;
 use crate::core::key::Prefix;
 use crate::core::liveness::{Action, Liveness, Sign};
-use crate::core::session::{Next, Session, Verdict, WatchEnd};
+use crate::core::session::{Next, RelistReason, Session, Verdict, WatchEnd};
 use crate::etcd::{Connection, Server};
+use crate::telemetry::Foreign;
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
 const COMMANDS: usize = 4;
@@ -113,19 +113,17 @@ impl Task {
             let mut end = self.serve(&server).await;
             if let End::Lost(reason) = end {
                 let delay = self.backoff.failed(Instant::now());
-                self.outage.lost(&server, &reason.to_string(), delay);
+                let reason = Foreign(reason.to_string().as_bytes()).to_string();
+                self.outage.lost(&server, &reason, delay);
                 self.attempt += 1;
-                let Err(told) = self.wire.unless_told(tokio::time::sleep(delay)).await else {
+                let Err(told) = self.wire.unless_told(sleep(delay)).await else {
                     continue;
                 };
                 end = told;
             }
             match end {
                 End::Lost(_) => {}
-                End::Relist => {
-                    info!(reason = "asked for", "relisting");
-                    self.session.request_list();
-                }
+                End::Relist => self.session.request_list(),
                 End::Stop(stopped) => {
                     let _ = stopped.send(());
                     return;
@@ -151,13 +149,15 @@ impl Task {
         loop {
             let done = match self.session.connected() {
                 Next::List(reason) => {
-                    info!(%reason, "listing");
+                    match reason {
+                        RelistReason::First => info!("listing"),
+                        RelistReason::Requested => info!(%reason, "relisting"),
+                        _ => warn!(%reason, "relisting"),
+                    }
                     resumes = false;
                     self.list(&mut connection).await
                 }
-                Next::Watch(from) => {
-                    self.watch(&mut connection, from, resumes).await.map(|never| match never {})
-                }
+                Next::Watch(from) => self.watch(&mut connection, from, resumes).await,
             };
             if let Err(end) = done {
                 return end;
@@ -167,19 +167,21 @@ impl Task {
 
     async fn list(&mut self, connection: &mut Connection) -> Result<(), End> {
         let header = list(connection, &mut self.wire).await?;
-        self.session.listed(header);
+        if let Some(odd) = self.session.listed(header) {
+            warn!(what = %odd, "the list begins a new epoch of revisions");
+        }
         self.outage.over();
         self.backoff.succeeded(Instant::now());
         Ok(())
     }
 
-    /// Passes a watch on to its end, which is never a good one.
+    /// Passes a watch on to its end. Returns `Ok` if a list on the same connection is next.
     async fn watch(
         &mut self,
         connection: &mut Connection,
         from: Revision,
         resumes: bool,
-    ) -> Result<Infallible, End> {
+    ) -> Result<(), End> {
         let prefix = self.wire.prefix.clone();
         let mut stream = self.wire.unless_told(connection.watch(&prefix, from)).await??;
         let mut liveness = Liveness::new(Instant::now());
@@ -195,7 +197,10 @@ impl Task {
             let verdict = self.session.judge(message?);
             let sign = match verdict {
                 Verdict::Unrelated => continue,
-                Verdict::Pong { ahead } => Sign::Pong { ahead },
+                Verdict::Pong { ahead } => {
+                    stream.end_ping().await?;
+                    Sign::Pong { ahead }
+                }
                 _ => Sign::Watch,
             };
             if liveness.heard(sign, Instant::now()) == Action::RequestProgress {
@@ -216,12 +221,12 @@ impl Task {
                     debug!(revision = revision.0, changes = changes.len(), "changes");
                     self.wire.apply(changes, revision).await?;
                 }
-                Verdict::End(end) => {
-                    if let WatchEnd::Relist(reason) = &end {
-                        warn!(%reason, "relisting");
-                    }
-                    return Err(End::Lost(end.into()));
+                Verdict::End(WatchEnd::Relist(reason)) if reason.is_of_history() => {
+                    // Should the same be said of every list, this is no tight loop.
+                    let delay = self.backoff.failed(Instant::now());
+                    return self.wire.unless_told(sleep(delay)).await;
                 }
+                Verdict::End(end) => return Err(End::Lost(end.into())),
             }
         }
     }

@@ -18,6 +18,9 @@ pub enum PrefixError {
     /// Watching all of etcd is never what was meant.
     #[error("it is empty; name the key under which services register, such as /services")]
     Empty,
+    /// A slip of the hand, which would watch nothing.
+    #[error("it begins or ends with white space, or has control characters")]
+    Space,
 }
 
 impl Prefix {
@@ -26,6 +29,9 @@ impl Prefix {
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
         if text.trim().is_empty() {
             return Err(PrefixError::Empty);
+        }
+        if text.trim() != text || text.contains(char::is_control) {
+            return Err(PrefixError::Space);
         }
         Ok(Self(format!("{}/", text.trim_end_matches('/'))))
     }
@@ -165,5 +171,7 @@ mod tests {
             assert_eq!((parsed.as_str(), parsed.range_end()), (prefix, end.as_bytes().to_vec()));
         }
         assert_eq!(Prefix::parse(" "), Err(PrefixError::Empty));
+        assert_eq!(Prefix::parse(" /services"), Err(PrefixError::Space));
+        assert_eq!(Prefix::parse("/serv\nices"), Err(PrefixError::Space));
     }
 }

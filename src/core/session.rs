@@ -91,6 +91,14 @@ pub enum RelistReason {
     Requested,
 }
 
+impl RelistReason {
+    /// Whether the member itself is not to blame, and can be asked for the list right away.
+    #[must_use]
+    pub fn is_of_history(&self) -> bool {
+        matches!(self, Self::Compacted { .. } | Self::Rewound { .. })
+    }
+}
+
 /// Why a watch ended.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum WatchEnd {
@@ -124,7 +132,7 @@ pub enum Verdict {
         /// The store is ahead of the position.
         ahead: bool,
     },
-    /// The end of a ping.
+    /// Anything else of another watch: no sign of this one.
     Unrelated,
     /// The watch stands; what follows is complete from its start on.
     Created,
@@ -151,6 +159,13 @@ struct Watch {
 }
 
 impl Watch {
+    /// How many of the fragments' changes are of revisions that are there as a whole: those
+    /// before the newest, since etcd sends revisions in their order.
+    fn whole(&self) -> usize {
+        let newest = self.fragments.last().map(Change::revision);
+        self.fragments.partition_point(|change| Some(change.revision()) < newest)
+    }
+
     /// Whether a response is that of another watch on the same stream.
     fn is_other(&self, watch_id: i64) -> bool {
         self.id.is_some_and(|id| id != watch_id)
@@ -189,11 +204,18 @@ impl Session {
         self.relist.get_or_insert(RelistReason::Requested);
     }
 
-    /// A list at this revision is complete, and the registry has taken it.
-    pub fn listed(&mut self, header: Header) {
+    /// A list at this revision is complete, and the registry has taken it. Returns what is
+    /// odd about it compared with what was known before.
+    pub fn listed(&mut self, header: Header) -> Option<RelistReason> {
         let Header { cluster_id, revision } = header;
-        self.position = Some(Position { cluster_id, revision });
         self.relist = None;
+        let before = self.position.replace(Position { cluster_id, revision })?;
+        if before.cluster_id != cluster_id {
+            let expected = before.cluster_id;
+            return Some(RelistReason::ForeignCluster { expected, found: cluster_id });
+        }
+        let position = before.revision;
+        (revision < position).then_some(RelistReason::Rewound { position, member: revision })
     }
 
     /// The watch gave no sign of life, not even when asked for one. Says how it ends.
@@ -245,10 +267,9 @@ impl Session {
         // A server may repeat events from before the start (etcd issue 19487).
         let news = message.changes.into_iter().filter(|c| c.revision() > position.revision);
         watch.fragments.extend(news);
-        if message.fragment {
-            return Verdict::Alive;
-        }
-        let changes = std::mem::take(&mut watch.fragments);
+        let whole = if message.fragment { watch.whole() } else { watch.fragments.len() };
+        let rest = watch.fragments.split_off(whole);
+        let changes = std::mem::replace(&mut watch.fragments, rest);
         let Some(revision) = changes.iter().map(Change::revision).max() else {
             return Verdict::Alive;
         };

@@ -91,6 +91,9 @@ pub enum ValueError {
         /// Where it went wrong, from 1; 0 right after a line's end.
         column: usize,
     },
+    /// JSON, but no object: a whole list of target groups, perhaps.
+    #[error("JSON other than an object; give one object for each instance, or its address alone")]
+    NotAnObject,
     /// Neither of the two fields.
     #[error("the JSON object has neither \"address\" nor \"targets\"")]
     NoTargets,
@@ -114,27 +117,36 @@ pub fn parse(value: &[u8]) -> Result<Target, ValueError> {
     if text.starts_with('{') {
         return parse_json(text);
     }
+    if is_other_json(text) {
+        return Err(ValueError::NotAnObject);
+    }
     Ok(Target::new(&[address::parse(text)?], Labels::new()))
 }
 
 /// Of a label name in a message, in characters.
 const SHOWN_NAME: usize = 64;
 
+/// An array or a text; `[::1]:9100` is neither.
+fn is_other_json(text: &str) -> bool {
+    let array = text.strip_prefix('[').map(str::trim_start);
+    text.starts_with('"') || array.is_some_and(|rest| rest.starts_with(['{', '"', ']']))
+}
+
 #[derive(Deserialize)]
-struct Document {
+struct Registration {
     address: Option<String>,
     targets: Option<Vec<String>>,
     labels: Option<Labels>,
 }
 
 fn parse_json(text: &str) -> Result<Target, ValueError> {
-    let document: Document = serde_json::from_str(text)
+    let registration: Registration = serde_json::from_str(text)
         .map_err(|error| ValueError::Json { line: error.line(), column: error.column() })?;
-    let labels = document.labels.unwrap_or_default();
+    let labels = registration.labels.unwrap_or_default();
     for name in labels.keys() {
         check_label(name)?;
     }
-    match (&document.address, &document.targets) {
+    match (&registration.address, &registration.targets) {
         (Some(_), Some(_)) => Err(ValueError::Ambiguous),
         (None, None) => Err(ValueError::NoTargets),
         (Some(text), None) => Ok(Target::new(&[address::parse(text)?], labels)),
@@ -215,6 +227,9 @@ mod tests {
             (r#"{"address":"a:1","labels":{"":"x"}}"#, label("")),
             ("https://a:1/metrics", AddressError::Url.into()),
             ("", AddressError::Empty.into()),
+            (r#"[{"targets":["a:1"]}]"#, ValueError::NotAnObject),
+            (r#"[ "a:1" ]"#, ValueError::NotAnObject),
+            (r#""a:1""#, ValueError::NotAnObject),
         ] {
             assert_eq!(parse(value.as_bytes()), Err(reason), "{value}");
         }

@@ -1,6 +1,7 @@
 //! A foreign hand on the target file is undone within a second, once, and said once.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use crate::support::backend::{Etcd, on_both};
@@ -184,7 +185,57 @@ async fn a_directory_that_is_made_anew_is_watched_anew(etcd: Etcd) {
     daemon.still_runs();
 }
 
+async fn a_directory_that_is_removed_and_made_again_is_watched_again(etcd: Etcd) {
+    let file = TargetFile::new();
+    let directory = file.directory().join("inner");
+    fs::create_dir(&directory).unwrap();
+    let path = directory.join("targets.json");
+    etcd.put("/services/web/1", "10.0.0.1:80").await;
+    let args = ["--server", etcd.endpoint(), "--target-file", path.to_str().unwrap()];
+    let more = ["--drift-interval", "4s", "--log-format", "json"];
+    let daemon = Daemon::run(&[&args[..], &more].concat());
+    let document = etcd.document();
+    let is_right = async || {
+        let read = fs::read_to_string(&path).unwrap_or_default();
+        ensure(read == document, || format!("{read:?}"))
+    };
+    eventually(SOON, "the file is there", is_right).await;
+    daemon.wait_for_log("watching").await;
+
+    // Many file systems give the new one the inode number of the old one.
+    fs::remove_dir_all(&directory).unwrap();
+    fs::create_dir(&directory).unwrap();
+    daemon.wait_for_log("file notifications are back").await;
+    eventually(SOON, "the file is there again", is_right).await;
+    for _ in 0..3 {
+        fs::write(&path, "mine").unwrap();
+        eventually(HEALED, "drift is healed without waiting for the interval", is_right).await;
+    }
+}
+
+async fn a_private_file_in_its_place_is_replaced_by_one_that_all_can_read(etcd: Etcd) {
+    let file = TargetFile::new();
+    etcd.put("/services/web/1", "10.0.0.1:80").await;
+    let _daemon = Daemon::start(&etcd, &file, &[]);
+    file.follows(&etcd).await;
+    let document = file.read().unwrap();
+    let foreign = file.directory().join("foreign");
+    fs::write(&foreign, "mine").unwrap();
+    fs::set_permissions(&foreign, Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&foreign, file.path()).unwrap();
+    file.becomes(&document, HEALED).await;
+    assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o644);
+
+    // The permissions that somebody gives to our own file are meant.
+    fs::set_permissions(file.path(), Permissions::from_mode(0o640)).unwrap();
+    etcd.put("/services/web/2", "10.0.0.2:80").await;
+    file.follows(&etcd).await;
+    assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
 on_both!(
+    a_directory_that_is_removed_and_made_again_is_watched_again,
+    a_private_file_in_its_place_is_replaced_by_one_that_all_can_read,
     drift_of_every_kind_is_healed_in_a_second_with_one_publish_and_one_line,
     a_heal_is_one_event_for_prometheus,
     a_heal_brings_the_newest_document_and_does_not_wait_for_the_debounce,

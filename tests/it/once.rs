@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tokio::net::TcpListener;
 
 use crate::support::backend::{Etcd, on_both, run};
@@ -46,7 +47,43 @@ async fn once_with_a_file_that_cannot_be_written_exits_with_1(etcd: Etcd) {
     assert!(said.contains("/proc"), "{said}");
 }
 
+async fn whatever_the_timeout_once_says_what_it_did(etcd: Etcd) {
+    for instance in 0..200 {
+        etcd.put(&format!("/services/web/{instance}"), format!("10.0.0.1:{}", instance + 1)).await;
+    }
+    let document = etcd.document();
+    let mut untouched = 0;
+    for millis in (1..60).step_by(2) {
+        let file = TargetFile::new();
+        file.write(OLD);
+        let timeout = format!("{millis}ms");
+        let mut daemon = Daemon::start(&etcd, &file, &["--once", "--timeout", &timeout]);
+        let expected = match daemon.exit_code(SOON).await {
+            0 => &document,
+            3 => OLD,
+            code => panic!("exit code {code}"),
+        };
+        assert_eq!(file.read().as_deref(), Some(expected), "with --timeout {timeout}");
+        untouched += usize::from(expected == OLD);
+    }
+    assert!(untouched > 0, "some of the timeouts are too short");
+}
+
+async fn once_that_is_interrupted_exits_with_1_and_leaves_the_file_alone(mut etcd: Etcd) {
+    let file = TargetFile::new();
+    file.write(OLD);
+    etcd.kill().await;
+    let mut daemon = Daemon::start(&etcd, &file, &["--once"]);
+    daemon.wait_for_log("cannot connect").await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.exit_code(SOON).await, 1);
+    assert_eq!(file.read().as_deref(), Some(OLD));
+    assert!(daemon.log().raw().contains("untouched"));
+}
+
 on_both!(
+    whatever_the_timeout_once_says_what_it_did,
+    once_that_is_interrupted_exits_with_1_and_leaves_the_file_alone,
     once_publishes_what_is_there_and_exits_with_0,
     once_on_an_empty_registry_writes_an_empty_array,
     once_with_a_file_that_cannot_be_written_exits_with_1,

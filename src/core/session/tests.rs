@@ -82,6 +82,24 @@ fn fragments_are_held_until_the_last_and_move_nothing_before() {
 }
 
 #[test]
+fn a_fragment_lets_the_revisions_before_its_newest_through() {
+    let mut session = watching(5);
+    assert_eq!(session.judge(fragment(&[6, 7, 7])), applied(&[6]));
+    assert_eq!(session.judge(fragment(&[7, 8])), applied(&[7, 7, 7]));
+    assert_eq!(session.connected(), Next::Watch(Revision(8)));
+}
+
+#[test]
+fn a_list_of_a_cluster_that_went_back_or_is_another_one_is_said() {
+    let mut session = watching(5);
+    assert_eq!(session.listed(header(9)), None);
+    let rewound = RelistReason::Rewound { position: Revision(9), member: Revision(3) };
+    assert_eq!(session.listed(header(3)), Some(rewound));
+    let foreign = RelistReason::ForeignCluster { expected: CLUSTER, found: 8 };
+    assert_eq!(session.listed(Header { cluster_id: 8, ..header(9) }), Some(foreign));
+}
+
+#[test]
 fn fragments_of_a_stream_that_broke_are_forgotten_and_asked_for_again() {
     let mut session = watching(5);
     session.judge(fragment(&[6]));
