@@ -9,6 +9,8 @@
 //!
 //! Everything here blocks: call it where that is allowed. The only module that does file I/O.
 
+mod identity;
+
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -18,6 +20,8 @@ use tempfile::NamedTempFile;
 use thiserror::Error;
 
 use crate::core::render::Document;
+
+pub use identity::{DirectoryId, Identity, Mode};
 
 /// Of the subdirectory that holds temporary files.
 pub const STAGING: &str = ".etcd-sd";
@@ -42,28 +46,6 @@ pub struct Error {
     source: io::Error,
 }
 
-/// What tells one state of a file from another without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-    mode: u32,
-}
-
-/// Permissions of the target file; by default readable by all, since Prometheus runs as
-/// another user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mode(u32);
-
-impl Default for Mode {
-    fn default() -> Self {
-        Self(0o644)
-    }
-}
-
 /// A file that has been replaced.
 #[derive(Debug)]
 pub struct Replaced {
@@ -71,13 +53,6 @@ pub struct Replaced {
     pub identity: Identity,
     /// Why the replacement may not survive a power cut.
     pub unsynced: Option<Error>,
-}
-
-/// What tells a directory from another one, be it made anew at the same path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectoryId {
-    device: u64,
-    inode: u64,
 }
 
 /// How the file differs from the document that it should hold.
@@ -220,41 +195,6 @@ impl TargetFile {
 
     fn error(&self, operation: &'static str, source: io::Error) -> Error {
         Error { operation, path: self.path.clone(), source }
-    }
-}
-
-impl Identity {
-    /// How a file looks to us that looked like this before it was renamed, and like `after`
-    /// then. The rename changes the time of change alone: if more is different, somebody has
-    /// been at the file since, and it must not look as if that were our work.
-    fn after_rename(self, after: Self) -> Self {
-        if (Self { changed: self.changed, ..after }) == self { after } else { self }
-    }
-
-    fn of(metadata: &fs::Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            mode: metadata.mode(),
-        }
-    }
-
-    /// Whether both are states of one file.
-    #[must_use]
-    pub fn is_same_file(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-
-    /// The permissions, if it is a file that its owner can read.
-    #[must_use]
-    pub fn mode(self) -> Option<Mode> {
-        const TYPE: u32 = 0o170_000;
-        const REGULAR: u32 = 0o100_000;
-        let usable = self.mode & TYPE == REGULAR && self.mode & 0o400 != 0;
-        usable.then_some(Mode(self.mode & 0o7777))
     }
 }
 
