@@ -19,8 +19,10 @@ use crate::config::Config;
 use crate::etcd::Server;
 use crate::file;
 
-/// A stop takes no longer than this, be the disk as slow as it may.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// A stop takes no longer than both of these: for the watcher to pass on what it has
+/// received, and for the last write, be the disk as slow as it may.
+const WATCHER_TIMEOUT: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// And `--once` waits no longer than this, after its time is over, for a write under way.
 const LAST_WRITE: Duration = Duration::from_millis(500);
@@ -135,7 +137,14 @@ pub fn terminated() -> impl Future<Output = ()> {
     }
 }
 
-/// The four actors; they live as long as this does.
+/// Why `--once` waits no longer.
+enum Waited {
+    Published,
+    Interrupted,
+    TooLong,
+}
+
+/// The four actors.
 struct Actors {
     watcher: Addr<EtcdWatcher>,
     registry: Addr<Registry>,
@@ -165,27 +174,32 @@ impl Actors {
         Ok(Self { watcher, registry, persister, drift, etcd_thread, path })
     }
 
-    /// Completes when the file holds the first document, or will not.
+    /// Completes when the file holds the first document, or will not; nothing is written after.
     async fn publish_once(
         self,
         limit: Duration,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), Error> {
-        let interrupted = tokio::select! {
-            published = self.persister.send(FirstPublish) => {
-                return published.map_err(|_| Error::Died)?.map_err(Error::Publish);
-            }
-            () = sleep(limit) => false,
-            () = shutdown => true,
+        let waited = tokio::select! {
+            biased;
+            _ = self.persister.send(FirstPublish) => Waited::Published,
+            () = shutdown => Waited::Interrupted,
+            () = sleep(limit) => Waited::TooLong,
         };
-        // It may be on its way to the file in this very moment: nothing is said of the file
-        // before that is settled, and nothing is written after.
+        let failure = self.watcher.send(LastFailure).await.ok().flatten();
+        // The document may be on its way to the file in this very moment: nothing is said of
+        // the file before that is settled.
+        let closed = timeout(LAST_WRITE, self.persister.send(Close)).await;
+        let _ = timeout(LAST_WRITE, self.watcher.send(Stop)).await;
+        self.etcd_thread.stop();
         let path = self.path;
-        match timeout(LAST_WRITE, self.persister.send(Close)).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) if interrupted => Err(Error::Interrupted { path }),
-            Ok(Ok(false)) => {
-                let failure = self.watcher.send(LastFailure).await.ok().flatten();
+        match closed {
+            Ok(Ok(Ok(true))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(Error::Publish(error)),
+            Ok(Ok(Ok(false))) if matches!(waited, Waited::Interrupted) => {
+                Err(Error::Interrupted { path })
+            }
+            Ok(Ok(Ok(false))) => {
                 let failure = failure.unwrap_or_else(|| "the list came too late".into());
                 Err(Error::NoList { limit, path, failure })
             }
@@ -210,11 +224,8 @@ impl Actors {
 
     /// First nothing more comes in, then what is pending goes out.
     async fn stop(self) -> Result<(), Error> {
-        let flush = async {
-            let _ = self.watcher.send(Stop).await;
-            self.persister.send(Flush).await
-        };
-        let flushed = timeout(SHUTDOWN_TIMEOUT, flush).await;
+        let _ = timeout(WATCHER_TIMEOUT, self.watcher.send(Stop)).await;
+        let flushed = timeout(FLUSH_TIMEOUT, self.persister.send(Flush)).await;
         self.etcd_thread.stop();
         match flushed {
             Ok(Ok(published)) => published.map_err(Error::Publish)?,

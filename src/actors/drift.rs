@@ -89,10 +89,12 @@ impl DriftWatcher {
     fn armed_or_not(&mut self, result: Result<Result<Option<Armed>, ArmError>, JoinError>) {
         match result {
             Ok(Ok(Some(armed))) => {
-                if self.failed || self.armed.is_some() {
-                    info!(path = %self.file.path().display(), "file notifications are back");
+                let path = self.file.path().display();
+                if std::mem::take(&mut self.failed) {
+                    info!(%path, "file notifications are back");
+                } else if self.armed.is_some() {
+                    info!(%path, "file notifications were set up anew");
                 }
-                self.failed = false;
                 self.armed = Some(armed);
                 // What happened before they were set up went by unseen.
                 self.hint();
@@ -155,7 +157,9 @@ fn arm(
         return Ok(None);
     }
     let name = file.path().file_name().map(OsStr::to_owned);
-    let path = file.directory().to_owned();
+    // As events name it.
+    let path = std::path::absolute(file.directory()).map_err(notify::Error::io)?;
+    let directory_path = path.clone();
     let ended = Arc::new(AtomicBool::new(false));
     let says_ended = Arc::clone(&ended);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -167,7 +171,7 @@ fn arm(
             let _ = hints.try_send(());
         }
     })?;
-    watcher.watch(file.directory(), RecursiveMode::NonRecursive)?;
+    watcher.watch(&directory_path, RecursiveMode::NonRecursive)?;
     Ok(Some(Armed { directory, ended, _watcher: watcher }))
 }
 

@@ -51,8 +51,8 @@ pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result
 
 /// Reads the values before bad ones, as far as etcd's history has them: the newest first, so
 /// that after the first one that is compacted there is nothing left to find. The good entries
-/// wait for that, so it is bounded in number and time, and whatever goes wrong is as if there
-/// were no value.
+/// wait for that, so it is bounded in number and time; what is left out, the next list asks
+/// for.
 async fn recover(
     mut lookups: Vec<Lookup>,
     connection: &Connection,
@@ -67,7 +67,7 @@ async fn recover(
     let mut left = lookups.into_iter().take(MOST);
     let mut asking = JoinSet::new();
     let mut recovered = Vec::new();
-    let mut asked = 0;
+    let (mut asked, mut found) = (0, 0);
     loop {
         while asking.len() < AT_ONCE
             && let Some(lookup) = left.next()
@@ -77,15 +77,22 @@ async fn recover(
             asked += 1;
         }
         match wire.unless_told(timeout_at(end, asking.join_next())).await? {
-            Ok(Some(Ok((lookup, Ok(Some(value)))))) => recovered.push(Recovered { lookup, value }),
+            Ok(Some(Ok((lookup, Ok(Some(value)))))) => {
+                recovered.push(Recovered { lookup, value });
+                found += 1;
+            }
             Ok(Some(Ok((_, Err(Error::Compacted))))) => left = Vec::new().into_iter().take(0),
-            Ok(Some(_)) => {}
-            Ok(None) | Err(_) => break,
+            Ok(Some(Ok((_, Ok(None) | Err(Error::TooLarge))))) => {}
+            // The connection is gone, and the list with it.
+            Ok(Some(Ok((_, Err(error))))) => return Err(error.into()),
+            Ok(Some(Err(_)) | None) | Err(_) => break,
+        }
+        if recovered.len() == AT_ONCE {
+            wire.send(Event::Recovered(std::mem::take(&mut recovered))).await?;
         }
     }
-    let found = recovered.len();
-    info!(wanted, asked, found, "looked in etcd's history for the last good values of bad entries");
     wire.send(Event::Recovered(recovered)).await?;
+    info!(wanted, asked, found, "looked in etcd's history for the last good values of bad entries");
     Ok(())
 }
 

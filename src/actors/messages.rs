@@ -46,9 +46,9 @@ pub struct Flush;
 pub struct FirstPublish;
 
 /// `app` to `Persister`: write nothing from now on. Answered when no write is under way any
-/// more, with whether the file holds a document.
+/// more, with whether the file holds a document, or why the last write failed.
 #[derive(Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Result<bool, Arc<file::Error>>")]
 pub struct Close;
 
 /// Whether the file holds the document.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, ResponseFuture, SpawnHandle,
-    WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture,
+    SpawnHandle, WrapFuture,
 };
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
@@ -32,13 +32,13 @@ pub struct Persister {
     timer: Option<(Instant, SpawnHandle)>,
     backoff: Backoff,
     disk: Disk,
-    failure: Option<String>,
+    failure: Option<Arc<Error>>,
     fighting: bool,
     unsynced: bool,
     flushes: Vec<oneshot::Sender<PublishResult>>,
     first_publishes: Vec<oneshot::Sender<PublishResult>>,
     closed: bool,
-    closes: Vec<oneshot::Sender<bool>>,
+    closes: Vec<oneshot::Sender<CloseResult>>,
 }
 
 impl Persister {
@@ -105,7 +105,10 @@ impl Persister {
         let now = now();
         let (outcome, answer) = match result {
             Ok(report) => (self.succeed(task, &report, now), Ok(())),
-            Err(error) => (self.fail(&error, now), Err(Arc::new(error))),
+            Err(error) => {
+                let error = Arc::new(error);
+                (self.fail(&error, now), Err(error))
+            }
         };
         self.schedule.finish(task, outcome, now);
         if task.flush {
@@ -120,7 +123,8 @@ impl Persister {
     fn answer_closes(&mut self) {
         if !self.schedule.is_working() {
             for sender in self.closes.drain(..) {
-                let _ = sender.send(self.disk.published.is_some());
+                let failed = self.failure.clone().map_or(Ok(self.disk.published.is_some()), Err);
+                let _ = sender.send(failed);
             }
         }
     }
@@ -158,10 +162,15 @@ impl Persister {
                 }
             }
         }
-        if let Written::Now { unsynced: Some(error), .. } = written
-            && !mem::replace(&mut self.unsynced, true)
-        {
-            warn!(error = %Chain(error), "published, but not safe against a power cut");
+        if let Written::Now { unsynced, .. } = written {
+            let was_unsynced = mem::replace(&mut self.unsynced, unsynced.is_some());
+            match unsynced {
+                Some(error) if !was_unsynced => {
+                    warn!(error = %Chain(error), "published, but not safe against a power cut");
+                }
+                None if was_unsynced => info!(%path, "published, safe against a power cut again"),
+                _ => {}
+            }
         }
         if let Some(drift) = drift {
             warn!(%path, found = %drift, "drift healed");
@@ -170,14 +179,14 @@ impl Persister {
     }
 
     /// Says a failure once, not at each try.
-    fn fail(&mut self, error: &Error, now: Instant) -> Outcome {
+    fn fail(&mut self, error: &Arc<Error>, now: Instant) -> Outcome {
         let delay = self.backoff.failed(now);
-        let text = Chain(error).to_string();
-        if self.failure.as_ref() != Some(&text) {
+        let text = Chain(&**error).to_string();
+        if self.failure.as_ref().is_none_or(|said| Chain(&**said).to_string() != text) {
             let retry_in_seconds = seconds(delay);
             error!(error = %text, retry_in_seconds, "cannot publish; the target file stays as it is, trying again and again");
-            self.failure = Some(text);
         }
+        self.failure = Some(Arc::clone(error));
         Outcome::Failed(delay)
     }
 
@@ -243,14 +252,14 @@ impl Handler<Flush> for Persister {
 }
 
 impl Handler<Close> for Persister {
-    type Result = ResponseFuture<bool>;
+    type Result = ResponseFuture<CloseResult>;
 
     fn handle(&mut self, _: Close, ctx: &mut Self::Context) -> Self::Result {
         let (sender, answer) = oneshot::channel();
         self.closed = true;
         self.closes.push(sender);
         self.proceed(ctx);
-        Box::pin(async move { answer.await.unwrap_or(false) })
+        Box::pin(async move { answer.await.unwrap_or(Ok(false)) })
     }
 }
 
@@ -267,6 +276,8 @@ impl Handler<FirstPublish> for Persister {
         Box::pin(async move { answer.await.unwrap_or(Ok(())) })
     }
 }
+
+type CloseResult = <Close as Message>::Result;
 
 fn answer_all(waiting: &mut Vec<oneshot::Sender<PublishResult>>, answer: &PublishResult) {
     for sender in waiting.drain(..) {

@@ -120,38 +120,28 @@ impl Disk {
     ) -> Result<Report, Error> {
         let written = match plan(self.published.as_ref(), &document, drift.is_some()) {
             Plan::Keep => Written::Before,
-            Plan::Compare if file.compare(&document)?.is_none() => {
-                self.mode = file.identity()?.and_then(Identity::mode);
-                self.known = Some(Known::new(file.identity()?, now()));
-                Written::Elsewhere
-            }
             Plan::Compare | Plan::Write => {
-                let begun = Instant::now();
-                self.adopt_mode(file.identity()?);
-                let Replaced { identity, unsynced } =
-                    file.replace(&document, self.mode.unwrap_or_default())?;
-                self.known = Some(Known::new(Some(identity), now()));
-                Written::Now { took: begun.elapsed(), unsynced }
+                let seen = file.identity()?;
+                // The permissions of a foreign file are not the operator's wish.
+                if drift.is_none() || self.published.is_none() {
+                    self.mode = seen.and_then(Identity::mode).or(self.mode);
+                }
+                if self.published.is_none() && file.compare(&document)?.is_none() {
+                    self.known = Some(Known::new(seen, now()));
+                    Written::Elsewhere
+                } else {
+                    let begun = Instant::now();
+                    let mode = self.mode.unwrap_or_default();
+                    let Replaced { identity, unsynced } = file.replace(&document, mode)?;
+                    self.known = Some(Known::new(Some(identity), now()));
+                    Written::Now { took: begun.elapsed(), unsynced }
+                }
             }
         };
         // Before the first publish nobody had told the file to hold anything.
         let drift = drift.filter(|_| self.published.is_some());
         self.published = Some(document);
         Ok(Report::Published { drift, written })
-    }
-
-    /// Takes over the permissions of the file that is about to be replaced, if it is the one
-    /// that was there at the start or that was written last.
-    fn adopt_mode(&mut self, seen: Option<Identity>) {
-        let is_ours = |seen: &Identity| match &self.known {
-            Some(known) if self.published.is_some() => {
-                known.identity().is_some_and(|known| known.is_same_file(seen))
-            }
-            _ => true,
-        };
-        if let Some(mode) = seen.filter(is_ours).and_then(Identity::mode) {
-            self.mode = Some(mode);
-        }
     }
 }
 

@@ -56,12 +56,16 @@ impl Registry {
         }
         debug!(%key, revision, %reason, effect, "entry quarantined");
         if self.unsaid == 0 {
-            ctx.run_later(SUMMARY_DELAY, |actor, _| {
-                let more = std::mem::take(&mut actor.unsaid);
-                warn!(more, "more entries were quarantined; --log-level debug names each");
-            });
+            ctx.run_later(SUMMARY_DELAY, |actor, _| actor.sum_up());
         }
         self.unsaid += 1;
+    }
+
+    fn sum_up(&mut self) {
+        let more = std::mem::take(&mut self.unsaid);
+        if more > 0 {
+            warn!(more, "more entries were quarantined; --log-level debug names each");
+        }
     }
 
     fn report(&self, listed: &Listed) {
@@ -105,6 +109,7 @@ impl Handler<Observed> for Registry {
 
     fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
         let Applied { changed, quarantined, lookups, listed } = self.state.apply(event);
+        let is_list = listed.is_some();
         if let Some(listed) = listed {
             self.report(&listed);
             // Freeing a large registry would hold this thread for long.
@@ -114,6 +119,9 @@ impl Handler<Observed> for Registry {
         }
         for quarantine in &quarantined {
             self.warn_of_quarantine(quarantine, ctx);
+        }
+        if is_list {
+            self.sum_up();
         }
         if changed && let Some(persister) = &self.persister {
             // Each sender has a place of its own in the mailbox: if it is taken, by a hint of

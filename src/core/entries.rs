@@ -113,28 +113,23 @@ impl Entries {
     pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
         let (overwritten, create_revision) = (kv.version > 1, kv.create_revision);
         let mut put = self.put(kv);
-        let Some(quarantine) = &mut put.quarantine else {
+        let Some(Quarantine { key, mod_revision, reason, .. }) = put.quarantine.clone() else {
             return (put, None);
         };
-        // What was deleted meanwhile and came back with a bad value never had a good one.
+        // What is held of a key that was deleted since is of its earlier life.
         let known = held
-            .and_then(|held| held.entry(&quarantine.key))
+            .and_then(|held| held.entry(&key))
             .filter(|known| create_revision <= known.mod_revision);
         let target = known.and_then(|known| known.state.target()).cloned();
-        let seen = known.is_some_and(|known| known.mod_revision == quarantine.mod_revision);
-        let seen_key = held.and_then(|held| held.invalid_keys.get(&*quarantine.key));
-        if seen || seen_key == Some(&quarantine.mod_revision) {
-            let key = std::mem::take(&mut quarantine.key);
+        let seen = known.is_some_and(|known| known.mod_revision == mod_revision)
+            || held.and_then(|held| held.invalid_keys.get(&*key)) == Some(&mod_revision);
+        if seen {
             put.quarantine = None;
-            self.set_last_good(&key, target);
-            return (put, None);
         }
-        let lookup = overwritten && matches!(quarantine.reason, Reason::Value(_));
-        let lookup = lookup
-            .then(|| Lookup { key: quarantine.key.clone(), mod_revision: quarantine.mod_revision });
-        let key = quarantine.key.clone();
+        let is_settled = seen && target.is_some();
         self.set_last_good(&key, target);
-        (put, lookup)
+        let wants = overwritten && !is_settled && matches!(reason, Reason::Value(_));
+        (put, wants.then_some(Lookup { key, mod_revision }))
     }
 
     /// Takes the value that an entry had before the bad one. Returns whether it was good and

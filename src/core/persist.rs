@@ -219,11 +219,6 @@ impl<I: PartialEq> Known<I> {
         Self { identity, at: now, settled: false }
     }
 
-    /// How the file looked.
-    pub fn identity(&self) -> &I {
-        &self.identity
-    }
-
     /// Whether the file looks as it did.
     pub fn looks_like(&self, seen: &I) -> bool {
         *seen == self.identity

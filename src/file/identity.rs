@@ -51,12 +51,6 @@ impl Identity {
         }
     }
 
-    /// Whether both are states of one file.
-    #[must_use]
-    pub fn is_same_file(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-
     /// The permissions, if it is a file that its owner can read.
     #[must_use]
     pub fn mode(self) -> Option<Mode> {

@@ -205,7 +205,7 @@ async fn a_directory_that_is_removed_and_made_again_is_watched_again(etcd: Etcd)
     // Many file systems give the new one the inode number of the old one.
     fs::remove_dir_all(&directory).unwrap();
     fs::create_dir(&directory).unwrap();
-    daemon.wait_for_log("file notifications are back").await;
+    daemon.wait_for_log("file notifications were set up anew").await;
     eventually(SOON, "the file is there again", is_right).await;
     for _ in 0..3 {
         fs::write(&path, "mine").unwrap();
@@ -223,6 +223,13 @@ async fn a_private_file_in_its_place_is_replaced_by_one_that_all_can_read(etcd: 
     fs::write(&foreign, "mine").unwrap();
     fs::set_permissions(&foreign, Permissions::from_mode(0o600)).unwrap();
     fs::rename(&foreign, file.path()).unwrap();
+    file.becomes(&document, HEALED).await;
+    assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o644);
+
+    // Nor are they taken over from a file of the same inode number.
+    fs::remove_file(file.path()).unwrap();
+    fs::write(file.path(), "mine").unwrap();
+    fs::set_permissions(file.path(), Permissions::from_mode(0o600)).unwrap();
     file.becomes(&document, HEALED).await;
     assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o644);
 

@@ -223,6 +223,19 @@ fn a_list_wishes_for_the_value_before_a_bad_one_and_falls_back_on_it() {
 }
 
 #[test]
+fn a_value_that_was_not_found_in_time_is_wished_for_by_the_next_list_too() {
+    let mut harness = Harness::new();
+    let bad = KeyValue { version: 2, ..harness.kv("web/1", "bad") };
+    for (revision, said) in [(8, 1), (9, 0)] {
+        harness.registry.apply(Event::ListStarted);
+        let applied = harness.registry.apply(Event::Page(vec![bad.clone()]));
+        assert_eq!(applied.lookups.len(), 1);
+        let applied = harness.registry.apply(Event::ListEnded(Revision(revision)));
+        assert_eq!(applied.quarantined.len(), said);
+    }
+}
+
+#[test]
 fn a_revision_that_is_there_in_part_is_not_rendered_and_said_with_its_end() {
     let mut harness = Harness::listed(&[("web/1", "h:1")]);
     let (one, two) = (harness.kv("web/2", "h:2"), harness.kv("web/3", "h:3"));
