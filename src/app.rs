@@ -137,13 +137,6 @@ pub fn terminated() -> impl Future<Output = ()> {
     }
 }
 
-/// Why `--once` waits no longer.
-enum Waited {
-    Published,
-    Interrupted,
-    TooLong,
-}
-
 /// The four actors.
 struct Actors {
     watcher: Addr<EtcdWatcher>,
@@ -180,11 +173,11 @@ impl Actors {
         limit: Duration,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), Error> {
-        let waited = tokio::select! {
+        let interrupted = tokio::select! {
             biased;
-            _ = self.persister.send(FirstPublish) => Waited::Published,
-            () = shutdown => Waited::Interrupted,
-            () = sleep(limit) => Waited::TooLong,
+            _ = self.persister.send(FirstPublish) => false,
+            () = shutdown => true,
+            () = sleep(limit) => false,
         };
         let failure = self.watcher.send(LastFailure).await.ok().flatten();
         // The document may be on its way to the file in this very moment: nothing is said of
@@ -196,9 +189,7 @@ impl Actors {
         match closed {
             Ok(Ok(Ok(true))) => Ok(()),
             Ok(Ok(Err(error))) => Err(Error::Publish(error)),
-            Ok(Ok(Ok(false))) if matches!(waited, Waited::Interrupted) => {
-                Err(Error::Interrupted { path })
-            }
+            Ok(Ok(Ok(false))) if interrupted => Err(Error::Interrupted { path }),
             Ok(Ok(Ok(false))) => {
                 let failure = failure.unwrap_or_else(|| "the list came too late".into());
                 Err(Error::NoList { limit, path, failure })

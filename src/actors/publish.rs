@@ -118,15 +118,16 @@ impl Disk {
         document: Document,
         drift: Option<Drift>,
     ) -> Result<Report, Error> {
-        let written = match plan(self.published.as_ref(), &document, drift.is_some()) {
+        let planned = plan(self.published.as_ref(), &document, drift.is_some());
+        let written = match planned {
             Plan::Keep => Written::Before,
             Plan::Compare | Plan::Write => {
                 let seen = file.identity()?;
                 // The permissions of a foreign file are not the operator's wish.
-                if drift.is_none() || self.published.is_none() {
+                if drift.is_none() || planned == Plan::Compare {
                     self.mode = seen.and_then(Identity::mode).or(self.mode);
                 }
-                if self.published.is_none() && file.compare(&document)?.is_none() {
+                if planned == Plan::Compare && file.compare(&document)?.is_none() {
                     self.known = Some(Known::new(seen, now()));
                     Written::Elsewhere
                 } else {

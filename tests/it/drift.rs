@@ -14,6 +14,16 @@ use crate::support::wait::{SOON, always, ensure, eventually};
 const SLOW: [&str; 4] = ["--debounce", "1h", "--debounce-max", "2h"];
 const HEALED: Duration = Duration::from_secs(1);
 
+/// A daemon that has published one target and waits for events.
+async fn watching(etcd: &Etcd) -> (TargetFile, Daemon) {
+    let file = TargetFile::new();
+    etcd.put("/services/web/1", "10.0.0.1:80").await;
+    let daemon = Daemon::start(etcd, &file, &SLOW);
+    file.follows(etcd).await;
+    daemon.wait_for_log("watching").await;
+    (file, daemon)
+}
+
 async fn drift_of_every_kind_is_healed_in_a_second_with_one_publish_and_one_line(etcd: Etcd) {
     type Hand = fn(&TargetFile);
     let hands: [(&str, Hand); 7] = [
@@ -31,11 +41,7 @@ async fn drift_of_every_kind_is_healed_in_a_second_with_one_publish_and_one_line
             fs::rename(other, file.path()).unwrap();
         }),
     ];
-    let file = TargetFile::new();
-    etcd.put("/services/web/1", "10.0.0.1:80").await;
-    let daemon = Daemon::start(&etcd, &file, &SLOW);
-    file.follows(&etcd).await;
-    daemon.wait_for_log("watching").await;
+    let (file, daemon) = watching(&etcd).await;
     let document = file.read().unwrap();
 
     for (number, (name, hand)) in (1..).zip(hands) {
@@ -55,11 +61,7 @@ async fn drift_of_every_kind_is_healed_in_a_second_with_one_publish_and_one_line
 }
 
 async fn a_heal_is_one_event_for_prometheus(etcd: Etcd) {
-    let file = TargetFile::new();
-    etcd.put("/services/web/1", "10.0.0.1:80").await;
-    let daemon = Daemon::start(&etcd, &file, &SLOW);
-    file.follows(&etcd).await;
-    daemon.wait_for_log("watching").await;
+    let (file, daemon) = watching(&etcd).await;
 
     let directory = Directory::watch(file.directory());
     fs::remove_file(file.path()).unwrap();
@@ -73,11 +75,7 @@ async fn a_heal_is_one_event_for_prometheus(etcd: Etcd) {
 }
 
 async fn a_heal_brings_the_newest_document_and_does_not_wait_for_the_debounce(etcd: Etcd) {
-    let file = TargetFile::new();
-    etcd.put("/services/web/1", "10.0.0.1:80").await;
-    let daemon = Daemon::start(&etcd, &file, &SLOW);
-    file.follows(&etcd).await;
-    daemon.wait_for_log("watching").await;
+    let (file, _daemon) = watching(&etcd).await;
 
     etcd.put("/services/web/2", "10.0.0.2:80").await;
     let document = etcd.document();
@@ -138,11 +136,7 @@ async fn before_the_first_list_drift_is_left_alone(mut etcd: Etcd) {
 }
 
 async fn a_fight_over_the_file_is_damped_and_ends_well(etcd: Etcd) {
-    let file = TargetFile::new();
-    etcd.put("/services/web/1", "10.0.0.1:80").await;
-    let daemon = Daemon::start(&etcd, &file, &SLOW);
-    file.follows(&etcd).await;
-    daemon.wait_for_log("watching").await;
+    let (file, daemon) = watching(&etcd).await;
 
     let document = file.read().unwrap();
     let start = Instant::now();

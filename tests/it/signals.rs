@@ -69,10 +69,11 @@ async fn a_stop_while_etcd_is_down_publishes_what_was_seen(mut etcd: Etcd) {
     assert_eq!(file.differs_from(&document), None);
 }
 
-async fn a_stop_whose_last_write_fails_exits_with_1_in_time(etcd: Etcd) {
+/// A daemon that has a change to publish and can't write.
+async fn with_a_write_pending_that_fails(etcd: &Etcd) -> (TargetFile, Daemon) {
     let file = TargetFile::new();
-    let mut daemon = Daemon::start(&etcd, &file, &SLOW);
-    file.follows(&etcd).await;
+    let daemon = Daemon::start(etcd, &file, &SLOW);
+    file.follows(etcd).await;
     daemon.wait_for_log("watching").await;
     // A file where the directory for temporary files should be.
     let stage = file.directory().join(".etcd-sd");
@@ -80,22 +81,18 @@ async fn a_stop_whose_last_write_fails_exits_with_1_in_time(etcd: Etcd) {
     std::fs::write(&stage, "").unwrap();
     etcd.put("/services/web/1", "10.0.0.1:80").await;
     daemon.wait_for_log("changes").await;
+    (file, daemon)
+}
+
+async fn a_stop_whose_last_write_fails_exits_with_1_in_time(etcd: Etcd) {
+    let (file, mut daemon) = with_a_write_pending_that_fails(&etcd).await;
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.exit_code(Duration::from_secs(12)).await, 1);
     assert_eq!(file.read().as_deref(), Some("[]\n"));
 }
 
 async fn a_second_signal_stops_at_once(etcd: Etcd) {
-    let file = TargetFile::new();
-    let mut daemon = Daemon::start(&etcd, &file, &SLOW);
-    file.follows(&etcd).await;
-    daemon.wait_for_log("watching").await;
-    // The last write fails again and again, which the second signal cuts short.
-    let stage = file.directory().join(".etcd-sd");
-    std::fs::remove_dir_all(&stage).unwrap();
-    std::fs::write(&stage, "").unwrap();
-    etcd.put("/services/web/1", "10.0.0.1:80").await;
-    daemon.wait_for_log("changes").await;
+    let (_file, mut daemon) = with_a_write_pending_that_fails(&etcd).await;
     daemon.signal(Signal::TERM);
     tokio::time::sleep(Duration::from_millis(50)).await;
     // It may have given up by itself already.
