@@ -150,7 +150,8 @@ struct Actors {
 
 impl Actors {
     async fn start(config: Config) -> Result<Self, Error> {
-        let Config { servers, prefix, target_file, debounce, drift_interval, once: _ } = config;
+        let Config { servers, patience, prefix, target_file, debounce, drift_interval, .. } =
+            config;
         let path = target_file.path().display().to_string();
         let registry = Registry::new(prefix.clone()).start();
         let persister =
@@ -161,8 +162,8 @@ impl Actors {
         let drift = DriftWatcher::new(target_file, drift_interval, inspect).start();
         let etcd_thread = Arbiter::new();
         let observed = registry.clone().recipient();
-        let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), |_| {
-            EtcdWatcher::new(servers, prefix, observed)
+        let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), move |_| {
+            EtcdWatcher::new(servers, patience, prefix, observed)
         });
         Ok(Self { watcher, registry, persister, drift, etcd_thread, path })
     }

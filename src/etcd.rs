@@ -4,6 +4,7 @@
 //! the registry is for [`session`](crate::core::session) to say. Keys and values are moved
 //! out of the responses, never copied.
 
+mod connection;
 mod server;
 
 use std::error::Error as _;
@@ -12,8 +13,7 @@ use std::time::Duration;
 
 use etcd_client::proto::PbKeyValue;
 use etcd_client::{
-    Client, ConnectOptions, EventType, GetOptions, KvClient, ResponseHeader, WatchClient,
-    WatchOptions, WatchStream as EtcdWatchStream,
+    EventType, GetOptions, ResponseHeader, WatchOptions, WatchStream as EtcdWatchStream,
 };
 use thiserror::Error;
 use tokio::time::timeout;
@@ -23,18 +23,12 @@ use crate::core::key::Prefix;
 use crate::core::paging::DECODE_LIMIT;
 use crate::core::session::{Header, WatchMessage};
 
+pub use connection::{Connection, Patience};
 pub use server::{Server, ServerError};
-
-/// To reach a member and have its first answer.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// For one page: etcd itself gives a linearizable read up after 7 s without a leader; the
 /// rest is for the bytes of a large page on a slow line.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// etcd closes connections that are probed more often than every 5 s.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(6);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Apart from that of the watch itself, which etcd counts from 0.
 const PING_WATCH_ID: i64 = 1;
@@ -68,41 +62,11 @@ pub struct Page {
     pub entries: Vec<KeyValue>,
     /// Whether there are more after these.
     pub more: bool,
-}
-
-/// A connection to one member.
-pub struct Connection {
-    kv: KvClient,
-    watch: WatchClient,
-    /// What the member said of itself, if it did.
-    pub version: String,
+    /// How many keys there are from the first of these on.
+    pub count: usize,
 }
 
 impl Connection {
-    /// Connects and waits for the member's first answer.
-    pub async fn open(server: &Server) -> Result<Self, Error> {
-        let options = ConnectOptions::new()
-            .with_require_leader(true)
-            .with_connect_timeout(DIAL_TIMEOUT)
-            .with_keep_alive(KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT)
-            .with_keep_alive_while_idle(true);
-        let client =
-            within(DIAL_TIMEOUT, Client::connect([server.as_str()], Some(options))).await?;
-        // `connect` succeeds with nobody listening: ask for something that every member can
-        // say by itself. Proxies may not know the call, which is an answer as well.
-        let status = within(DIAL_TIMEOUT, client.maintenance_client().status()).await;
-        let version = match status {
-            Ok(status) => status.version().to_owned(),
-            Err(Error::Other(text)) if text.starts_with(UNIMPLEMENTED) => String::new(),
-            Err(error) => return Err(error),
-        };
-        Ok(Self {
-            kv: client.kv_client().max_decoding_message_size(DECODE_LIMIT),
-            watch: client.watch_client().max_decoding_message_size(DECODE_LIMIT),
-            version,
-        })
-    }
-
     /// Reads keys from `from` to the end of the prefix, at most `limit`; at the newest
     /// revision, or at `pinned`. A linearizable read.
     pub async fn page(
@@ -120,6 +84,7 @@ impl Connection {
         Ok(Page {
             header: header(response.header()),
             more: response.more(),
+            count: usize::try_from(response.count()).unwrap_or_default(),
             entries: response.0.kvs.into_iter().map(key_value).collect(),
         })
     }
@@ -148,34 +113,39 @@ impl Connection {
             .with_progress_notify()
             .with_fragment();
         let watch = self.watch.watch(prefix.as_str(), Some(options));
-        Ok(WatchStream(within(DIAL_TIMEOUT, watch).await?))
+        let limit = self.patience.dial;
+        Ok(WatchStream { stream: within(limit, watch).await?, limit })
     }
 }
 
 /// The responses of one watch.
-pub struct WatchStream(EtcdWatchStream);
+pub struct WatchStream {
+    stream: EtcdWatchStream,
+    /// For what is sent.
+    limit: Duration,
+}
 
 impl WatchStream {
     /// Asks the watch how far it is.
     pub async fn request_progress(&mut self) -> Result<(), Error> {
-        within(DIAL_TIMEOUT, self.0.request_progress()).await
+        within(self.limit, self.stream.request_progress()).await
     }
 
     /// Asks for a sign of life: opens a second watch on the same stream, which every version
     /// of etcd answers at once. End it with the answer.
     pub async fn ping(&mut self, prefix: &Prefix) -> Result<(), Error> {
         let options = WatchOptions::new().with_watch_id(PING_WATCH_ID);
-        within(DIAL_TIMEOUT, self.0.watch(prefix.as_str(), Some(options))).await
+        within(self.limit, self.stream.watch(prefix.as_str(), Some(options))).await
     }
 
     /// Ends the second watch.
     pub async fn end_ping(&mut self) -> Result<(), Error> {
-        within(DIAL_TIMEOUT, self.0.cancel(PING_WATCH_ID)).await
+        within(self.limit, self.stream.cancel(PING_WATCH_ID)).await
     }
 
     /// Waits for the next response, for as long as it takes.
     pub async fn next(&mut self) -> Result<WatchMessage, Error> {
-        let response = self.0.message().await.map_err(Error::from)?.ok_or(Error::Closed)?;
+        let response = self.stream.message().await.map_err(Error::from)?.ok_or(Error::Closed)?;
         let header = header(response.header());
         let message = response.0;
         let changes = message.events.into_iter().map(|event| {
@@ -230,9 +200,6 @@ impl From<etcd_client::Error> for Error {
     }
 }
 
-/// How the text of that gRPC status begins.
-const UNIMPLEMENTED: &str = "Unimplemented";
-
 async fn within<T>(
     limit: Duration,
     request: impl Future<Output = Result<T, etcd_client::Error>>,
@@ -246,7 +213,9 @@ async fn within<T>(
 fn header(header: Option<&ResponseHeader>) -> Header {
     header.map_or_else(Header::default, |header| Header {
         cluster_id: header.cluster_id(),
+        member_id: header.member_id(),
         revision: Revision(header.revision()),
+        raft_term: header.raft_term(),
     })
 }
 

@@ -4,16 +4,16 @@ use std::process::exit;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use etcd_sd::config::Args;
+use etcd_sd::config::Arguments;
 use etcd_sd::telemetry::{self, Chain};
 use tracing::error;
 
 fn main() {
-    let args = Args::parse();
-    telemetry::init(args.log_level, args.log_format);
+    let args = Arguments::parse();
+    telemetry::init(args.running.log_level, args.running.log_format);
     let config = match args.config() {
         Ok(config) => config,
-        Err(error) => Args::command().error(ErrorKind::ValueValidation, error).exit(),
+        Err(error) => Arguments::command().error(ErrorKind::ValueValidation, error).exit(),
     };
     let system = actix::System::new();
     let run = async { etcd_sd::run(config, etcd_sd::terminated()).await };

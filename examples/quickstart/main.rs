@@ -99,7 +99,7 @@ fn show(
 /// What the daemon's own command line makes of these flags, whatever the environment says.
 fn config(endpoint: &str, path: &Path) -> Result<Config, Box<dyn Error>> {
     let path = path.to_str().ok_or("the temporary directory's name is not UTF-8")?;
-    let args = config::Args::try_parse_from([
+    let args = config::Arguments::try_parse_from([
         "etcd-sd",
         "--server",
         endpoint,

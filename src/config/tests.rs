@@ -1,15 +1,16 @@
+use clap::{CommandFactory, Parser};
+
 use super::*;
 
 fn parse(arguments: &[&str]) -> Result<Config, String> {
     let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
-    let args = Args::try_parse_from(arguments).map_err(|error| error.to_string())?;
+    let args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
     args.config().map_err(|error| error.to_string())
 }
 
 #[test]
 fn the_command_line_is_sound() {
-    use clap::CommandFactory;
-    Args::command().debug_assert();
+    Arguments::command().debug_assert();
 }
 
 #[test]
@@ -75,4 +76,11 @@ fn nonsense_is_refused_with_the_input_the_reason_and_what_to_do() {
             assert!(error.contains(needle), "{arguments:?}: {needle} is not in: {error}");
         }
     }
+}
+
+#[test]
+fn the_defaults_notice_a_dead_member_well_within_fifteen_seconds() {
+    let patience = parse(&[]).expect("valid").patience;
+    assert_eq!(patience, Patience::default());
+    assert!(patience.idle + patience.answer + patience.dial < Duration::from_secs(15));
 }

@@ -10,15 +10,11 @@
 
 use std::time::{Duration, Instant};
 
-/// A watch that says nothing for so long is asked.
-const IDLE: Duration = Duration::from_secs(5);
-
-/// And that is how long each answer may take.
-const ANSWER: Duration = Duration::from_secs(5);
-
 /// What is known of the life of a watch.
 #[derive(Clone, Copy, Debug)]
 pub struct Liveness {
+    idle: Duration,
+    answer: Duration,
     waiting: Waiting,
     since: Instant,
 }
@@ -56,16 +52,17 @@ pub enum Action {
 }
 
 impl Liveness {
-    /// A watch that has just been asked for.
+    /// A watch that has just been asked for. One that says nothing for `idle` is asked for a
+    /// sign of life, and each answer may take as long as `answer`.
     #[must_use]
-    pub fn new(now: Instant) -> Self {
-        Self { waiting: Waiting::Anything, since: now }
+    pub fn new(idle: Duration, answer: Duration, now: Instant) -> Self {
+        Self { idle, answer, waiting: Waiting::Anything, since: now }
     }
 
     /// When silence means something.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.since + if self.waiting == Waiting::Anything { IDLE } else { ANSWER }
+        self.since + if self.waiting == Waiting::Anything { self.idle } else { self.answer }
     }
 
     /// The deadline has passed in silence.
@@ -73,7 +70,7 @@ impl Liveness {
         if self.waiting != Waiting::Anything {
             return Action::GiveUp;
         }
-        *self = Self { waiting: Waiting::Pong, since: now };
+        (self.waiting, self.since) = (Waiting::Pong, now);
         Action::Ping
     }
 
@@ -81,11 +78,11 @@ impl Liveness {
     pub fn heard(&mut self, sign: Sign, now: Instant) -> Action {
         match sign {
             Sign::Pong { ahead: true } => {
-                *self = Self { waiting: Waiting::Progress, since: now };
+                (self.waiting, self.since) = (Waiting::Progress, now);
                 Action::RequestProgress
             }
             Sign::Watch | Sign::Pong { ahead: false } => {
-                *self = Self::new(now);
+                (self.waiting, self.since) = (Waiting::Anything, now);
                 Action::Wait
             }
         }
@@ -96,10 +93,17 @@ impl Liveness {
 mod tests {
     use super::*;
 
+    const IDLE: Duration = Duration::from_secs(5);
+    const ANSWER: Duration = Duration::from_secs(3);
+
+    fn asked_for(now: Instant) -> Liveness {
+        Liveness::new(IDLE, ANSWER, now)
+    }
+
     #[test]
     fn an_idle_watch_on_a_quiet_cluster_is_pinged_and_that_is_enough() {
         let mut now = Instant::now();
-        let mut liveness = Liveness::new(now);
+        let mut liveness = asked_for(now);
         for _ in 0..100 {
             now = liveness.deadline();
             assert_eq!(liveness.silence(now), Action::Ping);
@@ -110,7 +114,7 @@ mod tests {
     #[test]
     fn a_stream_that_does_not_answer_is_given_up() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(start);
+        let mut liveness = asked_for(start);
         assert_eq!(liveness.silence(liveness.deadline()), Action::Ping);
         let end = liveness.deadline();
         assert_eq!(liveness.silence(end), Action::GiveUp);
@@ -120,7 +124,7 @@ mod tests {
     #[test]
     fn a_watch_that_is_behind_the_store_must_speak_for_itself() {
         let now = Instant::now();
-        let mut liveness = Liveness::new(now);
+        let mut liveness = asked_for(now);
         liveness.silence(now);
         assert_eq!(liveness.heard(Sign::Pong { ahead: true }, now), Action::RequestProgress);
         assert_eq!(liveness.heard(Sign::Watch, now), Action::Wait);
@@ -132,7 +136,7 @@ mod tests {
     #[test]
     fn a_watch_that_keeps_speaking_is_never_asked() {
         let mut now = Instant::now();
-        let mut liveness = Liveness::new(now);
+        let mut liveness = asked_for(now);
         for _ in 0..100 {
             now += IDLE / 2;
             assert_eq!(liveness.heard(Sign::Watch, now), Action::Wait);

@@ -23,8 +23,12 @@ pub struct Position {
 pub struct Header {
     /// 0 if the response had no header.
     pub cluster_id: u64,
+    /// Names the member that answered; 0 if the response had no header.
+    pub member_id: u64,
     /// The member's newest revision; 0 where etcd leaves it out.
     pub revision: Revision,
+    /// Grows with each election of a leader, within one history of a cluster.
+    pub raft_term: u64,
 }
 
 /// One response of a watch stream.
@@ -207,7 +211,7 @@ impl Session {
     /// A list at this revision is complete, and the registry has taken it. Returns what is
     /// odd about it compared with what was known before.
     pub fn listed(&mut self, header: Header) -> Option<RelistReason> {
-        let Header { cluster_id, revision } = header;
+        let Header { cluster_id, revision, .. } = header;
         self.relist = None;
         let before = self.position.replace(Position { cluster_id, revision })?;
         if before.cluster_id != cluster_id {
@@ -279,7 +283,7 @@ impl Session {
 }
 
 fn why_relist(position: Position, watch: &Watch, message: &WatchMessage) -> Option<RelistReason> {
-    let Header { cluster_id, revision } = message.header;
+    let Header { cluster_id, revision, .. } = message.header;
     if cluster_id != 0 && cluster_id != position.cluster_id {
         let expected = position.cluster_id;
         return Some(RelistReason::ForeignCluster { expected, found: cluster_id });

@@ -4,7 +4,7 @@ use crate::core::event::KeyValue;
 const CLUSTER: u64 = 7;
 
 fn header(revision: i64) -> Header {
-    Header { cluster_id: CLUSTER, revision: Revision(revision) }
+    Header { cluster_id: CLUSTER, revision: Revision(revision), ..Header::default() }
 }
 
 fn put(revision: i64) -> Change {
@@ -160,7 +160,7 @@ fn progress_never_moves_backwards() {
 #[test]
 fn compaction_means_a_list_whatever_the_header_says() {
     let message = WatchMessage {
-        header: Header { cluster_id: CLUSTER, revision: Revision(0) },
+        header: Header { cluster_id: CLUSTER, revision: Revision(0), ..Header::default() },
         canceled: true,
         compact_revision: Revision(30),
         ..WatchMessage::default()
@@ -179,7 +179,7 @@ fn a_member_behind_the_position_means_a_list() {
 
 #[test]
 fn another_cluster_means_a_list() {
-    let foreign = Header { cluster_id: 8, revision: Revision(9) };
+    let foreign = Header { cluster_id: 8, revision: Revision(9), ..Header::default() };
     let reason = RelistReason::ForeignCluster { expected: CLUSTER, found: 8 };
     check_relist(watching(5), WatchMessage { header: foreign, ..created(9) }, &reason);
     check_relist(watching(5), WatchMessage { header: foreign, ..events(&[6]) }, &reason);

@@ -39,7 +39,11 @@ impl Etcd {
     }
 
     pub(super) fn header(&self) -> Header {
-        Header { cluster_id: self.cluster_id, revision: Revision(self.revision()) }
+        Header {
+            cluster_id: self.cluster_id,
+            revision: Revision(self.revision()),
+            ..Header::default()
+        }
     }
 
     /// Makes all writes in one revision, each key once; none if nothing changes.

@@ -1,0 +1,162 @@
+//! The command line, as `--help` shows it: one struct for each of its headings.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, Parser};
+
+use super::parse::{self, Servers};
+use crate::core::key::Prefix;
+use crate::telemetry::{LogFormat, LogLevel};
+
+const DEFAULT_SERVER: &str = "http://127.0.0.1:2379";
+
+/// Keeps Prometheus' file-based service discovery in step with a service registry in etcd.
+///
+/// Services register in etcd under PREFIX/SERVICE/INSTANCE with an address as the value.
+/// etcd-sd keeps a file of target groups true to that, one group a service with the label
+/// job; point file_sd_configs of Prometheus at the file.
+#[allow(clippy::doc_markdown, reason = "the comments are the text of --help")]
+#[derive(Clone, Debug, Parser)]
+#[command(name = "etcd-sd", version, max_term_width = 100, after_long_help = AFTER_HELP)]
+pub struct Arguments {
+    /// Where services register.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// What Prometheus reads.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How the program runs.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+const AFTER_HELP: &str = "\
+Durations: 250ms, 2s, 5m.
+
+Signals: SIGTERM and SIGINT write what is pending and stop, a second one stops at once;
+SIGHUP lists anew.
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 no complete list from
+etcd in time (--once).
+
+Prometheus:
+  scrape_configs:
+    - job_name: etcd
+      file_sd_configs:
+        - files: ['/etc/prometheus/tgroups.json']";
+
+/// Which cluster, and how to talk to it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "etcd")]
+pub struct EtcdArgs {
+    /// Members of the etcd cluster; repeat it, or separate them by commas
+    #[arg(long = "server", visible_alias = "endpoints", value_name = "URL",
+          env = "ETCD_SD_SERVER", default_value = DEFAULT_SERVER,
+          value_parser = parse::servers, action = ArgAction::Append)]
+    pub servers: Vec<Servers>,
+
+    /// The key under which services register
+    ///
+    /// Watched with a trailing slash: with /services, the key /services2/x is not ours.
+    #[arg(long, value_name = "KEY", env = "ETCD_SD_PREFIX", default_value = "/services",
+          value_parser = parse::prefix)]
+    pub prefix: Prefix,
+
+    /// How long a member may take to accept a connection and to answer on it
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_DIAL_TIMEOUT", default_value = "2s",
+          value_parser = parse::duration)]
+    pub dial_timeout: Duration,
+
+    /// How long a connection may be silent before the member is asked for a sign of life
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_KEEPALIVE_TIME", default_value = "6s",
+          value_parser = parse::duration)]
+    pub keepalive_time: Duration,
+
+    /// How long to wait for that sign of life before another member is asked
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_KEEPALIVE_TIMEOUT", default_value = "4s",
+          value_parser = parse::duration)]
+    pub keepalive_timeout: Duration,
+
+    /// How often to compare everything with etcd, whatever the watch said; 0 for never
+    ///
+    /// Varied by a quarter, so that many daemons don't do it at once, and stretched so that
+    /// no more than a hundredth of the time goes into it. Every outage ends with such a
+    /// comparison as well.
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_AUDIT_INTERVAL", default_value = "10m",
+          value_parser = parse::duration)]
+    pub audit_interval: Duration,
+
+    /// The most keys that the prefix may have: a wrong prefix is refused before it fills memory
+    #[arg(long, value_name = "NUMBER", env = "ETCD_SD_MAX_ENTRIES", default_value_t = 5_000_000,
+          value_parser = parse::max_entries)]
+    pub max_entries: usize,
+}
+
+/// The target file, and when it is written.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Target file")]
+pub struct TargetArgs {
+    /// The file that Prometheus reads
+    ///
+    /// Its directory must exist. Temporary files go to a subdirectory .etcd-sd beside it.
+    #[arg(long, value_name = "PATH", env = "ETCD_SD_TARGET_FILE", default_value = "tgroups.json")]
+    pub target_file: PathBuf,
+
+    /// Quiet time before changes are written
+    ///
+    /// A burst of changes makes one write, this long after the last of them. 0 writes at
+    /// once, still one write at a time.
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_DEBOUNCE", default_value = "200ms",
+          value_parser = parse::duration)]
+    pub debounce: Duration,
+
+    /// The longest that a change may wait for its write while more keep coming
+    ///
+    /// [default: the larger of 2s and 4 times --debounce]
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_DEBOUNCE_MAX",
+          value_parser = parse::duration)]
+    pub debounce_max: Option<Duration>,
+
+    /// How often to look at the file even if the kernel reports no change of it
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_DRIFT_INTERVAL", default_value = "10s",
+          value_parser = parse::duration)]
+    pub drift_interval: Duration,
+}
+
+/// Once or for ever, and how much it says.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunningArgs {
+    /// List, write the file and exit, instead of running on
+    ///
+    /// Exits with 0; with 3, and the file untouched, if etcd gave no complete list in time.
+    #[arg(long, env = "ETCD_SD_ONCE", value_parser = FalseyValueParser::new())]
+    pub once: bool,
+
+    /// With --once: how long to try
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_TIMEOUT", default_value = "30s",
+          value_parser = parse::duration)]
+    pub timeout: Duration,
+
+    /// How much to log, to standard error
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "ETCD_SD_LOG_LEVEL",
+        default_value = "info",
+        value_enum
+    )]
+    pub log_level: LogLevel,
+
+    /// How a line of log looks
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "ETCD_SD_LOG_FORMAT",
+        default_value = "text",
+        value_enum
+    )]
+    pub log_format: LogFormat,
+}

@@ -1,0 +1,50 @@
+//! Single arguments: text to value.
+
+use std::time::Duration;
+
+use crate::core::key::{Prefix, PrefixError};
+use crate::etcd::{Server, ServerError};
+
+/// No duration may be longer: whoever wants more means something else.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The servers in one argument.
+#[derive(Clone, Debug)]
+pub struct Servers(Vec<Server>);
+
+impl IntoIterator for Servers {
+    type Item = Server;
+    type IntoIter = std::vec::IntoIter<Server>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+pub(super) fn servers(text: &str) -> Result<Servers, ServerError> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let servers: Vec<_> = parts.map(Server::parse).collect::<Result<_, _>>()?;
+    if servers.is_empty() { Err(ServerError::Malformed) } else { Ok(Servers(servers)) }
+}
+
+pub(super) fn prefix(text: &str) -> Result<Prefix, PrefixError> {
+    Prefix::parse(text)
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err("longer than a day; give a duration such as 250ms, 2s or 5m".into()),
+        Err(error) => Err(format!("{error}; give a duration such as 250ms, 2s or 5m")),
+    }
+}
+
+pub(super) fn max_entries(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a whole number from 1 on, such as 5000000".into()),
+        Ok(number) => Ok(number),
+    }
+}

@@ -1,0 +1,69 @@
+//! Reaching a member.
+
+use std::time::Duration;
+
+use etcd_client::{Client, ConnectOptions, KvClient, WatchClient};
+
+use super::{Error, Server, within};
+use crate::core::paging::DECODE_LIMIT;
+
+/// etcd closes connections that are probed on this level more often than every 5 s.
+const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(6);
+
+/// How long to wait for a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// To accept a connection, and to give a first answer on it.
+    pub dial: Duration,
+    /// Silence after which it is asked for a sign of life.
+    pub idle: Duration,
+    /// For that sign.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    /// What the command line has as defaults.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { dial: seconds(2), idle: seconds(6), answer: seconds(4) }
+    }
+}
+
+/// A connection to one member.
+pub struct Connection {
+    pub(super) kv: KvClient,
+    pub(super) watch: WatchClient,
+    pub(super) patience: Patience,
+    /// What the member said of itself, if it did.
+    pub version: String,
+}
+
+impl Connection {
+    /// Connects and waits for the member's first answer.
+    pub async fn open(server: &Server, patience: Patience) -> Result<Self, Error> {
+        let options = ConnectOptions::new()
+            .with_require_leader(true)
+            .with_connect_timeout(patience.dial)
+            .with_keep_alive(patience.idle.max(SHORTEST_KEEP_ALIVE), patience.answer)
+            .with_keep_alive_while_idle(true);
+        let client =
+            within(patience.dial, Client::connect([server.as_str()], Some(options))).await?;
+        // `connect` succeeds with nobody listening: ask for something that every member can
+        // say by itself. Proxies may not know the call, which is an answer as well.
+        let status = within(patience.dial, client.maintenance_client().status()).await;
+        let version = match status {
+            Ok(status) => status.version().to_owned(),
+            Err(Error::Other(text)) if text.starts_with(UNIMPLEMENTED) => String::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            kv: client.kv_client().max_decoding_message_size(DECODE_LIMIT),
+            watch: client.watch_client().max_decoding_message_size(DECODE_LIMIT),
+            patience,
+            version,
+        })
+    }
+}
+
+/// How the text of that gRPC status begins.
+const UNIMPLEMENTED: &str = "Unimplemented";
