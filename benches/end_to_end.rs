@@ -173,7 +173,7 @@ impl Daemon {
             let observed = registry.clone().recipient();
             let etcd_thread = Arbiter::new();
             EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), |_| {
-                EtcdWatcher::new(vec![server], Patience::default(), prefix(), observed)
+                EtcdWatcher::new(vec![server], Patience::default(), prefix(), usize::MAX, observed)
             });
             Ok::<_, actix::MailboxError>((registry, last_hint, etcd_thread))
         });

@@ -10,12 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::actors::auditor::{Auditor, Peers};
 use crate::actors::drift::DriftWatcher;
 use crate::actors::messages::{Close, FirstPublish, Flush, LastFailure, Relist, Stop, Subscribe};
 use crate::actors::persister::Persister;
 use crate::actors::registry::Registry;
 use crate::actors::watcher::EtcdWatcher;
 use crate::config::Config;
+use crate::core::session::RelistReason;
 use crate::etcd::Server;
 use crate::file;
 
@@ -103,7 +105,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             () = &mut shutdown => break Ok(()),
             () = actors.died() => break Err(Error::Died),
             _ = hangups.recv() => {
-                let _ = actors.watcher.send(Relist).await;
+                let _ = actors.watcher.send(Relist(RelistReason::Requested)).await;
             }
         }
     };
@@ -137,35 +139,60 @@ pub fn terminated() -> impl Future<Output = ()> {
     }
 }
 
-/// The four actors.
+/// The actors.
 struct Actors {
     watcher: Addr<EtcdWatcher>,
     registry: Addr<Registry>,
     persister: Addr<Persister>,
     drift: Addr<DriftWatcher>,
-    /// Decoding a large page takes its time: that happens on a thread of its own.
+    auditor: Addr<Auditor>,
+    /// Decoding a large page takes its time: that happens on a thread of its own, and an audit
+    /// on another, so that it does not hold up the watch.
     etcd_thread: Arbiter,
+    audit_thread: Arbiter,
     path: String,
 }
 
 impl Actors {
     async fn start(config: Config) -> Result<Self, Error> {
-        let Config { servers, patience, prefix, target_file, debounce, drift_interval, .. } =
-            config;
-        let path = target_file.path().display().to_string();
-        let registry = Registry::new(prefix.clone()).start();
-        let persister =
-            Persister::new(target_file.clone(), debounce, registry.clone().recipient()).start();
+        let path = config.target_file.path().display().to_string();
+        let registry = Registry::new(config.prefix.clone()).start();
+        let (file, pull) = (config.target_file.clone(), registry.clone().recipient());
+        let persister = Persister::new(file, config.debounce, pull).start();
         let hints = Subscribe(persister.clone().recipient());
         registry.send(hints).await.map_err(|_| Error::Died)?;
         let inspect = persister.clone().recipient();
-        let drift = DriftWatcher::new(target_file, drift_interval, inspect).start();
+        let drift =
+            DriftWatcher::new(config.target_file.clone(), config.drift_interval, inspect).start();
         let etcd_thread = Arbiter::new();
-        let observed = registry.clone().recipient();
+        let (observed, settings) = (registry.clone().recipient(), config.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), move |_| {
-            EtcdWatcher::new(servers, patience, prefix, observed)
+            EtcdWatcher::new(
+                settings.servers,
+                settings.patience,
+                settings.prefix,
+                settings.max_entries,
+                observed,
+            )
         });
-        Ok(Self { watcher, registry, persister, drift, etcd_thread, path })
+        let peers = Peers {
+            registry: registry.clone().recipient(),
+            position: watcher.clone().recipient(),
+            relist: watcher.clone().recipient(),
+        };
+        let audit_thread = Arbiter::new();
+        let auditor = Auditor::start_in_arbiter(&audit_thread.handle(), move |_| {
+            Auditor::new(
+                config.servers,
+                config.patience,
+                config.prefix,
+                config.audit_interval,
+                peers,
+            )
+        });
+        let hints = Subscribe(auditor.clone().recipient());
+        watcher.send(hints).await.map_err(|_| Error::Died)?;
+        Ok(Self { watcher, registry, persister, drift, auditor, etcd_thread, audit_thread, path })
     }
 
     /// Completes when the file holds the first document, or will not; nothing is written after.
@@ -186,6 +213,7 @@ impl Actors {
         let closed = timeout(LAST_WRITE, self.persister.send(Close)).await;
         let _ = timeout(LAST_WRITE, self.watcher.send(Stop)).await;
         self.etcd_thread.stop();
+        self.audit_thread.stop();
         let path = self.path;
         match closed {
             Ok(Ok(Ok(true))) => Ok(()),
@@ -208,6 +236,7 @@ impl Actors {
                 && self.registry.connected()
                 && self.persister.connected()
                 && self.drift.connected()
+                && self.auditor.connected()
         };
         while alive() {
             sleep(PERIOD).await;
@@ -219,6 +248,7 @@ impl Actors {
         let _ = timeout(WATCHER_TIMEOUT, self.watcher.send(Stop)).await;
         let flushed = timeout(FLUSH_TIMEOUT, self.persister.send(Flush)).await;
         self.etcd_thread.stop();
+        self.audit_thread.stop();
         match flushed {
             Ok(Ok(published)) => published.map_err(Error::Publish)?,
             Ok(Err(_)) => return Err(Error::Died),

@@ -65,9 +65,32 @@ impl Backoff {
     }
 }
 
+/// A delay drawn evenly from 0 to `longest`, so that many who have the same cause to act don't
+/// act as one.
+#[must_use]
+pub fn spread(longest: Duration) -> Duration {
+    let mut draw = ExponentialBackoff {
+        current_interval: longest / 2,
+        randomization_factor: 1.0,
+        max_elapsed_time: None,
+        ..ExponentialBackoff::default()
+    };
+    draw.next_backoff().unwrap_or(longest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_spread_reaches_from_nothing_to_its_longest() {
+        let longest = Duration::from_secs(8);
+        let drawn: Vec<_> = (0..1000).map(|_| spread(longest)).collect();
+        assert!(drawn.iter().all(|&delay| delay <= longest));
+        assert!(drawn.iter().any(|&delay| delay < longest / 8));
+        assert!(drawn.iter().any(|&delay| delay > longest / 8 * 7));
+        assert_eq!(spread(Duration::ZERO), Duration::ZERO);
+    }
 
     #[test]
     fn delays_grow_to_the_limit_never_exceed_it_and_never_end() {

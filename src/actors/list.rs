@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::wire::{End, Lost, Wire};
 use crate::core::event::{Event, KeyValue, Lookup, Recovered};
 use crate::core::paging::{Paging, key_after};
-use crate::core::session::Header;
+use crate::core::session::{Header, Session};
 use crate::etcd::{Connection, Error};
 
 /// Older values that are asked for: at the same time, in all, and for how long.
@@ -18,7 +18,11 @@ const MOST: usize = 1_000;
 const BUDGET: Duration = Duration::from_secs(2);
 
 /// Lists the prefix and returns the header of the list: all pages are of its revision.
-pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result<Header, End> {
+pub(super) async fn list(
+    connection: &mut Connection,
+    wire: &mut Wire,
+    session: &Session,
+) -> Result<Header, End> {
     wire.send(Event::ListStarted).await?;
     let mut from = wire.prefix.as_str().as_bytes().to_vec();
     let mut paging = Paging::default();
@@ -32,9 +36,12 @@ pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result
             Err(Error::TooLarge) if paging.too_large() => continue,
             page => page?,
         };
+        if first.is_none() {
+            wire.admit(page.count)?;
+        }
         let header = *first.get_or_insert(page.header);
         if header.cluster_id != page.header.cluster_id {
-            return Err(End::Lost(Lost::ForeignPage));
+            return Err(Lost::ForeignPage.into());
         }
         paging.received(page.entries.len(), page.entries.iter().map(size).sum());
         let last = page.entries.last().map(|entry| entry.key.clone());
@@ -45,7 +52,12 @@ pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result
         }
     };
     recover(lookups, connection, wire).await?;
-    wire.send(Event::ListEnded(header.revision)).await?;
+    let odd = session.new_epoch(header);
+    if let Some(what) = &odd {
+        warn!(%what, "the list begins a new epoch of revisions");
+    }
+    let revision = header.revision;
+    wire.send(Event::ListEnded { revision, new_epoch: odd.is_some() }).await?;
     Ok(header)
 }
 

@@ -2,17 +2,43 @@
 
 use std::sync::Arc;
 
-use actix::{Message, Recipient};
+use actix::{Message, MessageResponse, Recipient};
 
 use crate::core::event::{Event, Lookup};
+use crate::core::registry::{Audited, Check};
 use crate::core::render::Document;
+use crate::core::session::{Position, RelistReason};
 use crate::file;
 
 /// Data, `EtcdWatcher` to `Registry`: what etcd said. Awaited, so that a slow registry slows
-/// the stream. Answered with the older values that the registry would like to know.
+/// the stream.
 #[derive(Message)]
-#[rtype(result = "Vec<Lookup>")]
+#[rtype(result = "Taken")]
 pub struct Observed(pub Event);
+
+/// The registry has taken what was observed.
+#[derive(Debug, MessageResponse)]
+pub struct Taken {
+    /// The older values that it would like to know.
+    pub lookups: Vec<Lookup>,
+    /// How many keys it holds now.
+    pub entries: usize,
+}
+
+/// Data, `Auditor` to `Registry`: a step of an audit. Awaited.
+#[derive(Message)]
+#[rtype(result = "Audited")]
+pub struct Audit(pub Check);
+
+/// Pull, `Auditor` from `EtcdWatcher`: how far it is, once there was a complete list.
+#[derive(Message)]
+#[rtype(result = "Option<Position>")]
+pub struct GetPosition;
+
+/// Hint, `EtcdWatcher` to `Auditor`: an outage is over, and the watch was resumed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Resumed;
 
 /// Hint, `Registry` to `Persister`: the document may have changed.
 #[derive(Message)]
@@ -30,10 +56,10 @@ pub struct Inspect;
 #[rtype(result = "Option<Document>")]
 pub struct Render;
 
-/// `app` to `Registry`: whom to hint. Comes before any event.
+/// `app` to `Registry` and `EtcdWatcher`: whom to hint.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Subscribe(pub Recipient<Dirty>);
+pub struct Subscribe<M: Message<Result = ()> + Send>(pub Recipient<M>);
 
 /// `app` to `Persister`: publish what is pending now, and say whether that succeeded.
 #[derive(Message)]
@@ -54,10 +80,10 @@ pub struct Close;
 /// Whether the file holds the document.
 pub type PublishResult = Result<(), Arc<file::Error>>;
 
-/// `app` to `EtcdWatcher`: list anew.
+/// `app` and `Auditor` to `EtcdWatcher`: list anew.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Relist;
+pub struct Relist(pub RelistReason);
 
 /// `app` to `EtcdWatcher`: end, and answer once the registry has all that was received.
 #[derive(Message)]

@@ -13,6 +13,7 @@
 //! bounded. Hints carry nothing and may be dropped: a full mailbox already holds one, and
 //! whoever gets it pulls the truth. Pulls go one way, so nothing can deadlock.
 
+pub mod auditor;
 pub mod drift;
 mod list;
 pub mod messages;

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info, warn};
 
@@ -17,6 +17,8 @@ const REMINDER: Duration = Duration::from_secs(60);
 pub(super) struct Outage {
     /// Why it does not, for whoever asks.
     failure: Rc<RefCell<Option<String>>>,
+    /// When the registry was last known to be what etcd holds.
+    fresh: Option<SystemTime>,
     /// A member answered on the newest connection.
     connected: bool,
     /// That was said since all was well.
@@ -32,7 +34,7 @@ struct Ongoing {
 
 impl Outage {
     pub(super) fn new(failure: Rc<RefCell<Option<String>>>) -> Self {
-        Self { failure, connected: false, said_connected: false, ongoing: None }
+        Self { failure, fresh: None, connected: false, said_connected: false, ongoing: None }
     }
 
     /// A member is asked.
@@ -50,8 +52,14 @@ impl Outage {
         }
     }
 
+    /// The watch is alive: until now nothing was missed.
+    pub(super) fn heard(&mut self) {
+        self.fresh = Some(SystemTime::now());
+    }
+
     /// The member gave what it was asked for: a list, or a watch.
     pub(super) fn over(&mut self) {
+        self.heard();
         self.ongoing = None;
         self.said_connected = false;
         self.failure.replace(None);
@@ -63,11 +71,13 @@ impl Outage {
         let was_connected = std::mem::replace(&mut self.connected, false);
         self.failure.replace(Some(format!("{server}: {reason}")));
         let retry_in_seconds = seconds(delay);
+        let stale_since =
+            self.fresh.map(|fresh| humantime::format_rfc3339_seconds(fresh).to_string());
         let Some(ongoing) = &mut self.ongoing else {
             if was_connected {
-                warn!(%server, reason, retry_in_seconds, "connection lost");
+                warn!(%server, reason, retry_in_seconds, stale_since, "connection lost");
             } else {
-                warn!(%server, reason, retry_in_seconds, "cannot connect");
+                warn!(%server, reason, retry_in_seconds, stale_since, "cannot connect");
             }
             self.ongoing = Some(Ongoing { since: now, said: now });
             return;
@@ -78,6 +88,9 @@ impl Outage {
         }
         ongoing.said = now;
         let away_seconds = seconds(now - ongoing.since);
-        warn!(%server, reason, away_seconds, "still no connection; the target file stays as it is");
+        warn!(
+            %server, reason, away_seconds, stale_since,
+            "still no connection; the target file stays as it is"
+        );
     }
 }

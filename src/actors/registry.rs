@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
 use tracing::{debug, info, warn};
 
-use super::messages::{Dirty, Observed, Render, Subscribe};
+use super::messages::{Audit, Dirty, Observed, Render, Subscribe, Taken};
 use crate::core::key::Prefix;
 use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
@@ -96,16 +96,16 @@ impl Actor for Registry {
     type Context = Context<Self>;
 }
 
-impl Handler<Subscribe> for Registry {
+impl Handler<Subscribe<Dirty>> for Registry {
     type Result = ();
 
-    fn handle(&mut self, Subscribe(persister): Subscribe, _: &mut Self::Context) {
+    fn handle(&mut self, Subscribe(persister): Subscribe<Dirty>, _: &mut Self::Context) {
         self.persister = Some(persister);
     }
 }
 
 impl Handler<Observed> for Registry {
-    type Result = MessageResult<Observed>;
+    type Result = Taken;
 
     fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
         let Applied { changed, quarantined, lookups, listed } = self.state.apply(event);
@@ -128,7 +128,16 @@ impl Handler<Observed> for Registry {
             // ours, that one is still to come. A closed mailbox is the end of the program.
             let _ = persister.try_send(Dirty);
         }
-        MessageResult(lookups)
+        let counts = self.state.counts().map(|(_, counts)| counts).unwrap_or_default();
+        Taken { lookups, entries: counts.valid + counts.quarantined }
+    }
+}
+
+impl Handler<Audit> for Registry {
+    type Result = MessageResult<Audit>;
+
+    fn handle(&mut self, Audit(check): Audit, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.state.audit(check))
     }
 }
 

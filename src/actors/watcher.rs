@@ -3,38 +3,53 @@
 //! The actor is the handle of one asynchronous task, which goes from connection to
 //! connection for ever; what to do on each is the [`Session`]'s decision.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient,
     ResponseFuture, WrapFuture,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::list::list;
-use super::messages::{LastFailure, Observed, Relist, Stop};
+use super::messages::{GetPosition, LastFailure, Observed, Relist, Resumed, Stop, Subscribe};
 use super::outage::Outage;
-use super::wire::{Command, End, Wire};
-use crate::backoff::Backoff;
+use super::wire::{Command, End, Lost, Wire};
+use crate::backoff::{self, Backoff};
+use crate::core::census::elect;
 use crate::core::event::Revision;
 use crate::core::key::Prefix;
 use crate::core::liveness::{Action, Liveness, Sign};
-use crate::core::session::{Next, RelistReason, Session, Verdict, WatchEnd};
+use crate::core::session::{Next, Position, RelistReason, Session, Verdict, WatchEnd};
 use crate::etcd::{Connection, Patience, Server};
 use crate::telemetry::Foreign;
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
 const COMMANDS: usize = 4;
 
+/// A relist after a common outage is put off by up to so many times what the last list took,
+/// and no more than the limit: many daemons share one etcd.
+const RELIST_SPREAD: u32 = 10;
+const LONGEST_RELIST_SPREAD: Duration = Duration::from_secs(3);
+
 /// The actor that talks to etcd.
 pub struct EtcdWatcher {
     task: Option<Task>,
     commands: mpsc::Sender<Command>,
+    status: Rc<Status>,
+}
+
+/// What the task shows to whoever asks the actor.
+#[derive(Default)]
+struct Status {
     failure: Rc<RefCell<Option<String>>>,
+    position: Cell<Option<Position>>,
+    auditor: RefCell<Option<Recipient<Resumed>>>,
 }
 
 impl EtcdWatcher {
@@ -44,20 +59,23 @@ impl EtcdWatcher {
         servers: Vec<Server>,
         patience: Patience,
         prefix: Prefix,
+        max_entries: usize,
         registry: Recipient<Observed>,
     ) -> Self {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        let failure = Rc::default();
+        let status = Rc::<Status>::default();
         let task = Task {
             servers,
             patience,
             attempt: 0,
-            wire: Wire::new(prefix, registry, receiver),
+            wire: Wire::new(prefix, max_entries, registry, receiver),
             session: Session::new(),
             backoff: Backoff::for_etcd(),
-            outage: Outage::new(Rc::clone(&failure)),
+            list_took: Duration::ZERO,
+            outage: Outage::new(Rc::clone(&status.failure)),
+            status: Rc::clone(&status),
         };
-        Self { task: Some(task), commands, failure }
+        Self { task: Some(task), commands, status }
     }
 }
 
@@ -74,9 +92,25 @@ impl Actor for EtcdWatcher {
 impl Handler<Relist> for EtcdWatcher {
     type Result = ();
 
-    fn handle(&mut self, _: Relist, _: &mut Self::Context) {
+    fn handle(&mut self, Relist(reason): Relist, _: &mut Self::Context) {
         // With the queue full, one of those in it does the same.
-        let _ = self.commands.try_send(Command::Relist);
+        let _ = self.commands.try_send(Command::Relist(reason));
+    }
+}
+
+impl Handler<Subscribe<Resumed>> for EtcdWatcher {
+    type Result = ();
+
+    fn handle(&mut self, Subscribe(auditor): Subscribe<Resumed>, _: &mut Self::Context) {
+        self.status.auditor.replace(Some(auditor));
+    }
+}
+
+impl Handler<GetPosition> for EtcdWatcher {
+    type Result = MessageResult<GetPosition>;
+
+    fn handle(&mut self, _: GetPosition, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.status.position.get())
     }
 }
 
@@ -98,7 +132,7 @@ impl Handler<LastFailure> for EtcdWatcher {
     type Result = MessageResult<LastFailure>;
 
     fn handle(&mut self, _: LastFailure, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.failure.borrow().clone())
+        MessageResult(self.status.failure.borrow().clone())
     }
 }
 
@@ -110,7 +144,10 @@ struct Task {
     wire: Wire,
     session: Session,
     backoff: Backoff,
+    /// What the last list took.
+    list_took: Duration,
     outage: Outage,
+    status: Rc<Status>,
 }
 
 impl Task {
@@ -130,7 +167,7 @@ impl Task {
             }
             match end {
                 End::Lost(_) => {}
-                End::Relist => self.session.request_list(),
+                End::Relist(reason) => self.session.request_list(reason),
                 End::Stop(stopped) => {
                     let _ = stopped.send(());
                     return;
@@ -152,32 +189,56 @@ impl Task {
             Ok(connection) => connection,
             Err(error) => return End::Lost(error.into()),
         };
+        if let Err(end) = self.identify(&connection).await {
+            return end;
+        }
         self.outage.connected(server, &connection.version);
         let mut resumes = true;
         loop {
-            let done = match self.session.connected() {
+            let done = match self.session.connected(&connection.version) {
                 Next::List(reason) => {
-                    match reason {
-                        RelistReason::First => info!("listing"),
-                        RelistReason::Requested => info!(%reason, "relisting"),
-                        _ => warn!(%reason, "relisting"),
-                    }
                     resumes = false;
-                    self.list(&mut connection).await
+                    self.list(&mut connection, reason).await
                 }
                 Next::Watch(from) => self.watch(&mut connection, from, resumes).await,
             };
+            self.status.position.set(self.session.position());
             if let Err(end) = done {
                 return end;
             }
         }
     }
 
-    async fn list(&mut self, connection: &mut Connection) -> Result<(), End> {
-        let header = list(connection, &mut self.wire).await?;
-        if let Some(odd) = self.session.listed(header) {
-            warn!(what = %odd, "the list begins a new epoch of revisions");
+    /// Makes sure that the member is of the cluster that is meant, by asking all servers where
+    /// that is in doubt. A single server is taken as it is: what its list shows is guarded.
+    async fn identify(&mut self, connection: &Connection) -> Result<(), End> {
+        let found = connection.header.cluster_id;
+        let known = self.session.position().map(|position| position.cluster_id);
+        if self.servers.len() == 1 || found == 0 || known == Some(found) {
+            return Ok(());
         }
+        let answers = self.wire.unless_told(census(&self.servers, self.patience)).await?;
+        match elect(known, &answers) {
+            Some(meant) if meant == found => Ok(()),
+            Some(meant) => Err(Lost::Stranger { found, meant }.into()),
+            None => Err(Lost::Undecided { found }.into()),
+        }
+    }
+
+    async fn list(&mut self, connection: &mut Connection, reason: RelistReason) -> Result<(), End> {
+        if reason == RelistReason::First {
+            info!("listing");
+        } else if reason.is_ordinary() {
+            info!(%reason, "relisting");
+        } else {
+            warn!(%reason, "relisting");
+            let longest = (self.list_took * RELIST_SPREAD).min(LONGEST_RELIST_SPREAD);
+            self.wire.unless_told(sleep(backoff::spread(longest))).await?;
+        }
+        let begun = Instant::now();
+        let header = list(connection, &mut self.wire, &self.session).await?;
+        self.session.listed(header);
+        self.list_took = begun.elapsed();
         self.outage.over();
         self.backoff.succeeded(Instant::now());
         Ok(())
@@ -203,14 +264,19 @@ impl Task {
                 continue;
             };
             let verdict = self.session.judge(message?);
+            self.status.position.set(self.session.position());
             let sign = match verdict {
                 Verdict::Unrelated => continue,
                 Verdict::Pong { ahead } => {
+                    debug!(ahead, "the watch is idle, the member answers");
                     stream.end_ping().await?;
                     Sign::Pong { ahead }
                 }
                 _ => Sign::Watch,
             };
+            if sign != (Sign::Pong { ahead: true }) {
+                self.outage.heard();
+            }
             if liveness.heard(sign, Instant::now()) == Action::RequestProgress {
                 stream.request_progress().await?;
             }
@@ -221,13 +287,18 @@ impl Task {
                     self.backoff.succeeded(Instant::now());
                     if resumes {
                         info!(from_revision = from.0, "resumed");
+                        self.hint_auditor();
                     } else {
                         info!(from_revision = from.0, "watching");
                     }
                 }
                 Verdict::Apply(changes, revision) => {
                     debug!(revision = revision.0, changes = changes.len(), "changes");
-                    self.wire.apply(changes, revision).await?;
+                    let entries = self.wire.apply(changes, revision).await?;
+                    if let Err(lost) = self.wire.admit(entries) {
+                        self.session.request_list(RelistReason::TooMany(entries));
+                        return Err(lost.into());
+                    }
                 }
                 Verdict::End(WatchEnd::Relist(reason)) if reason.is_of_history() => {
                     // Should the same be said of every list, this is no tight loop.
@@ -238,4 +309,27 @@ impl Task {
             }
         }
     }
+
+    /// Every outage ends with an audit: a cluster that was restored meanwhile may have
+    /// overtaken the position, and look as if nothing had happened.
+    fn hint_auditor(&self) {
+        if let Some(auditor) = &*self.status.auditor.borrow() {
+            let _ = auditor.try_send(Resumed);
+        }
+    }
+}
+
+/// Asks each server for the cluster that it belongs to.
+async fn census(servers: &[Server], patience: Patience) -> Vec<Option<u64>> {
+    let mut asking = JoinSet::new();
+    for (place, server) in servers.iter().cloned().enumerate() {
+        asking.spawn(async move { (place, Connection::open(&server, patience).await) });
+    }
+    let mut answers = vec![None; servers.len()];
+    while let Some(answer) = asking.join_next().await {
+        if let Ok((place, Ok(connection))) = answer {
+            answers[place] = Some(connection.header.cluster_id).filter(|&id| id != 0);
+        }
+    }
+    answers
 }

@@ -9,10 +9,10 @@ use actix::Recipient;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use super::messages::Observed;
+use super::messages::{Observed, Taken};
 use crate::core::event::{Change, Event, KeyValue, Lookup, Revision};
 use crate::core::key::Prefix;
-use crate::core::session::WatchEnd;
+use crate::core::session::{RelistReason, WatchEnd};
 use crate::etcd;
 
 /// Entries or changes in one message to the registry: some milliseconds of its time.
@@ -21,7 +21,7 @@ const CHUNK: usize = 4096;
 /// What the watcher can be told.
 pub(super) enum Command {
     /// List anew.
-    Relist,
+    Relist(RelistReason),
     /// End, and say when that is done.
     Stop(oneshot::Sender<()>),
 }
@@ -29,7 +29,7 @@ pub(super) enum Command {
 /// Why the watcher does not go on with a connection.
 pub(super) enum End {
     /// It was told to list anew.
-    Relist,
+    Relist(RelistReason),
     /// It was told to end.
     Stop(oneshot::Sender<()>),
     /// The connection or the watch ended.
@@ -47,17 +47,35 @@ pub(super) enum Lost {
     Watch(#[from] WatchEnd),
     #[error("another cluster answered in the middle of a list")]
     ForeignPage,
+    #[error(
+        "it belongs to cluster {found:x}, the other servers to {meant:x}; take one of them off \
+         --server"
+    )]
+    Stranger { found: u64, meant: u64 },
+    #[error(
+        "it belongs to cluster {found:x}, not to the one that was followed so far, and too few of \
+         the other servers answer to tell which is meant; to follow it, restart etcd-sd with \
+         --server naming its members alone"
+    )]
+    Undecided { found: u64 },
+    #[error(
+        "{found} keys below {prefix}, more than --max-entries {limit}: check --prefix, or raise \
+         --max-entries"
+    )]
+    TooMany { found: usize, prefix: Prefix, limit: usize },
 }
 
-impl From<etcd::Error> for End {
-    fn from(error: etcd::Error) -> Self {
-        Self::Lost(error.into())
+impl<L: Into<Lost>> From<L> for End {
+    fn from(lost: L) -> Self {
+        Self::Lost(lost.into())
     }
 }
 
 /// What the watcher is connected to inside the daemon.
 pub(super) struct Wire {
     pub(super) prefix: Prefix,
+    /// The most keys that the registry may hold.
+    max_entries: usize,
     registry: Recipient<Observed>,
     commands: mpsc::Receiver<Command>,
 }
@@ -65,10 +83,20 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(
         prefix: Prefix,
+        max_entries: usize,
         registry: Recipient<Observed>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
-        Self { prefix, registry, commands }
+        Self { prefix, max_entries, registry, commands }
+    }
+
+    /// Refuses so many keys if they are too many: a wrong prefix should not fill the memory.
+    pub(super) fn admit(&self, found: usize) -> Result<(), Lost> {
+        let (prefix, limit) = (&self.prefix, self.max_entries);
+        if found > limit {
+            return Err(Lost::TooMany { found, prefix: prefix.clone(), limit });
+        }
+        Ok(())
     }
 
     /// Waits for `etcd`, unless a command comes first.
@@ -76,7 +104,7 @@ impl Wire {
         tokio::select! {
             biased;
             command = self.commands.recv() => Err(match command {
-                Some(Command::Relist) => End::Relist,
+                Some(Command::Relist(reason)) => End::Relist(reason),
                 Some(Command::Stop(stopped)) => End::Stop(stopped),
                 None => End::Abandoned,
             }),
@@ -85,7 +113,7 @@ impl Wire {
     }
 
     /// Tells the registry, and waits until it has taken it.
-    pub(super) async fn send(&self, event: Event) -> Result<Vec<Lookup>, End> {
+    pub(super) async fn send(&self, event: Event) -> Result<Taken, End> {
         self.registry.send(Observed(event)).await.map_err(|_| End::Abandoned)
     }
 
@@ -93,22 +121,27 @@ impl Wire {
     pub(super) async fn page(&self, entries: Vec<KeyValue>) -> Result<Vec<Lookup>, End> {
         let mut lookups = Vec::new();
         for (chunk, _) in chunks(entries) {
-            lookups.extend(self.send(Event::Page(chunk)).await?);
+            lookups.extend(self.send(Event::Page(chunk)).await?.lookups);
         }
         Ok(lookups)
     }
 
-    /// Tells the registry whole revisions in chunks.
-    pub(super) async fn apply(&self, changes: Vec<Change>, revision: Revision) -> Result<(), End> {
+    /// Tells the registry whole revisions in chunks; returns how many keys it holds then.
+    pub(super) async fn apply(
+        &self,
+        changes: Vec<Change>,
+        revision: Revision,
+    ) -> Result<usize, End> {
+        let mut entries = 0;
         for (changes, complete) in chunks(changes) {
-            self.send(Event::Changes { changes, revision, complete }).await?;
+            entries = self.send(Event::Changes { changes, revision, complete }).await?.entries;
         }
-        Ok(())
+        Ok(entries)
     }
 }
 
 /// The items in chunks, each with whether it is the last. A short list is passed on as it is.
-fn chunks<T>(items: Vec<T>) -> impl Iterator<Item = (Vec<T>, bool)> {
+pub(super) fn chunks<T>(items: Vec<T>) -> impl Iterator<Item = (Vec<T>, bool)> {
     let short = items.len() <= CHUNK;
     let (mut whole, mut rest) =
         if short { (Some(items), Vec::new().into_iter()) } else { (None, items.into_iter()) };

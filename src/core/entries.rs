@@ -35,6 +35,8 @@ pub struct Entries {
     prefix: Prefix,
     services: BTreeMap<Box<str>, Service>,
     invalid_keys: BTreeMap<Box<[u8]>, Revision>,
+    /// How many audits there were; that number marks the services that the newest has seen.
+    audits: u32,
     valid: usize,
     quarantined: usize,
     ignored: usize,
@@ -58,6 +60,7 @@ impl Entries {
             prefix,
             services: BTreeMap::new(),
             invalid_keys: BTreeMap::new(),
+            audits: 0,
             valid: 0,
             quarantined: 0,
             ignored: 0,
@@ -237,7 +240,31 @@ impl Entries {
         Put { changed: false, quarantine: Some(quarantine) }
     }
 
-    fn entry(&self, key: &[u8]) -> Option<&Entry> {
+    pub(super) fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
+    /// Returns the number of the audit that begins. Services that come from now on count as
+    /// seen by it: it can't tell whether it has passed their place.
+    pub(super) fn begin_audit(&mut self) -> u32 {
+        self.audits = self.audits.wrapping_add(1);
+        self.audits
+    }
+
+    /// All services, ascending by name.
+    pub(super) fn services(&self) -> impl Iterator<Item = (&str, &Service)> {
+        self.services.iter().map(|(name, service)| (&**name, service))
+    }
+
+    pub(super) fn service(&self, name: &str) -> Option<&Service> {
+        self.services.get(name)
+    }
+
+    pub(super) fn service_mut(&mut self, name: &str) -> Option<&mut Service> {
+        self.services.get_mut(name)
+    }
+
+    pub(super) fn entry(&self, key: &[u8]) -> Option<&Entry> {
         match self.prefix.classify(key) {
             Key::Instance { service, instance } => {
                 self.services.get(service)?.instances.get(instance)
@@ -254,7 +281,10 @@ impl Entries {
         self.targets += entry.state.addresses();
         let service = match self.services.get_mut(name) {
             Some(service) => service,
-            None => self.services.entry(name.into()).or_default(),
+            None => {
+                let service = Service { audited: self.audits, ..Service::default() };
+                self.services.entry(name.into()).or_insert(service)
+            }
         };
         if changed {
             service.piece = None;

@@ -79,8 +79,14 @@ pub enum Event {
     Page(Vec<KeyValue>),
     /// Answers to the [`Lookup`]s that the pages of this list asked for.
     Recovered(Vec<Recovered>),
-    /// The list is complete as of this revision and replaces what was held.
-    ListEnded(Revision),
+    /// The list is complete and replaces what was held.
+    ListEnded {
+        /// The list is as of this revision.
+        revision: Revision,
+        /// Whether it can't be compared with what was held: the cluster is another one, or
+        /// was restored from a backup.
+        new_epoch: bool,
+    },
     /// Changes after the last list.
     Changes {
         /// In etcd's order.

@@ -16,6 +16,8 @@
 //! | [`render`] | the bytes of the document |
 //! | [`paging`] | how many keys the next page of a list asks for |
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
+//! | [`census`] | which cluster is meant if the servers belong to several |
+//! | [`audit`] | whether the registry is what etcd holds |
 //! | [`liveness`] | whether a watch that says nothing is idle or dead |
 //! | [`debounce`] | when a burst of changes is over |
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
@@ -23,6 +25,8 @@
 //! | [`throttle`] | how many warnings a second are still of use |
 
 pub mod address;
+pub mod audit;
+pub mod census;
 pub mod damping;
 pub mod debounce;
 pub mod entries;

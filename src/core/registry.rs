@@ -4,6 +4,7 @@
 //! complete; until then the old ones are served. Nothing is rendered before the first
 //! complete list, nor while a revision is there in part only.
 
+use super::audit::{Audit, Report};
 use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
 use super::key::Prefix;
@@ -16,6 +17,7 @@ pub struct Registry {
     prefix: Prefix,
     held: Option<Held>,
     listing: Option<Listing>,
+    audit: Option<Audit>,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,49 @@ pub struct Applied {
     pub listed: Option<Listed>,
 }
 
+/// A step of an audit; see [`audit`](super::audit).
+#[derive(Debug)]
+pub enum Check {
+    /// It begins; a list may be asked for from now on.
+    Start,
+    /// A part of its list, ascending by key.
+    Page {
+        /// The revision of the list, the same for all parts.
+        revision: Revision,
+        /// The keys.
+        entries: Vec<KeyValue>,
+    },
+    /// The list is complete, and was as of this revision.
+    End(Revision),
+    /// Only say how it stands.
+    Settle,
+    /// It is over: what is suspect still is a difference.
+    Report,
+}
+
+/// How an audit stands.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Audited {
+    /// It came to nothing: there is no complete list, a relist began, or too much changed.
+    Void,
+    /// It goes on.
+    Stands(Standing),
+    /// It is over.
+    Report(Report),
+}
+
+/// How an audit that goes on stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest revision that the registry holds as a whole.
+    pub position: Revision,
+    /// Whether that is as far as the list, or further: no change that was still on its way
+    /// can explain anything any more.
+    pub is_past: bool,
+    /// Keys that differ, and may yet be explained.
+    pub suspects: usize,
+}
+
 /// A list that has become the registry.
 #[derive(Debug)]
 pub struct Listed {
@@ -72,7 +117,7 @@ impl Registry {
     /// The registry before its first list.
     #[must_use]
     pub fn new(prefix: Prefix) -> Self {
-        Self { prefix, held: None, listing: None }
+        Self { prefix, held: None, listing: None, audit: None }
     }
 
     /// Takes the next event.
@@ -80,6 +125,7 @@ impl Registry {
         let mut applied = Applied::default();
         match event {
             Event::ListStarted => {
+                self.audit = None;
                 let entries = Entries::new(self.prefix.clone());
                 self.listing = Some(Listing { entries, quarantined: Vec::new() });
             }
@@ -91,7 +137,7 @@ impl Registry {
                     }
                 }
             }
-            Event::ListEnded(revision) => self.end_list(revision, &mut applied),
+            Event::ListEnded { revision, .. } => self.end_list(revision, &mut applied),
             Event::Changes { changes, revision, complete } => {
                 self.take_changes(changes, revision, complete, &mut applied);
             }
@@ -104,6 +150,37 @@ impl Registry {
     pub fn render(&mut self) -> Option<Document> {
         let held = self.held.as_mut().filter(|held| held.whole)?;
         Some(held.entries.render(held.revision))
+    }
+
+    /// Begins an audit, takes a part of its list, or says how it stands. An audit that was
+    /// begun before and not ended is dropped.
+    pub fn audit(&mut self, check: Check) -> Audited {
+        let Some(held) = self.held.as_mut().filter(|_| self.listing.is_none()) else {
+            return Audited::Void;
+        };
+        if matches!(check, Check::Start) {
+            self.audit = Some(Audit::new(&mut held.entries));
+        }
+        let Some(audit) = &mut self.audit else {
+            return Audited::Void;
+        };
+        match check {
+            Check::Start | Check::Settle => {}
+            Check::Page { revision, entries } => audit.take(revision, &entries, &mut held.entries),
+            Check::End(revision) => audit.end(revision, &held.entries),
+            Check::Report => {
+                let report = self.audit.take().map(|audit| audit.report(&held.entries));
+                return report.map_or(Audited::Void, Audited::Report);
+            }
+        }
+        let suspects = audit.settle(&held.entries);
+        if suspects == 0 && audit.is_overflown() {
+            // Whether those that were not kept would have been cleared as well, nobody knows.
+            self.audit = None;
+            return Audited::Void;
+        }
+        let position = if held.whole { held.revision } else { held.revision.previous() };
+        Audited::Stands(Standing { position, is_past: position >= audit.revision(), suspects })
     }
 
     /// How many keys are held, and as of which revision.
@@ -159,6 +236,7 @@ impl Registry {
             let put = match change {
                 Change::Put(kv) => held.entries.put(kv),
                 Change::Delete { key, mod_revision } => {
+                    self.audit.take_if(|audit| !audit.deleted(&key, mod_revision));
                     Put { changed: held.entries.delete(&key, mod_revision), quarantine: None }
                 }
             };

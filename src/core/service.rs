@@ -11,11 +11,13 @@ pub(super) struct Service {
     pub(super) instances: BTreeMap<Box<str>, Entry>,
     /// `None` while it must be rendered anew.
     pub(super) piece: Option<Piece>,
+    /// The number of the last audit that need not look for the service in etcd any more.
+    pub(super) audited: u32,
 }
 
 impl Service {
     pub(super) fn render(&mut self, name: &str) -> &Piece {
-        let Self { instances, piece } = self;
+        let Self { instances, piece, .. } = self;
         piece.get_or_insert_with(|| {
             Piece::render(name, instances.values().filter_map(|entry| entry.state.target()))
         })

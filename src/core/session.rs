@@ -5,9 +5,13 @@
 //! through by whole revisions only: the parts of a fragmented response are held until the
 //! last one is there, and the position advances past nothing else.
 
+mod relist;
+
 use thiserror::Error;
 
 use super::event::{Change, Revision};
+
+pub use relist::RelistReason;
 
 /// How far the registry is complete, and in which cluster's reckoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Position {
     pub cluster_id: u64,
     /// The newest revision that the registry holds as a whole.
     pub revision: Revision,
+    /// The highest raft term that it was read in; 0 if none was told.
+    pub raft_term: u64,
 }
 
 /// The header of a response: who answered, and how far that member was.
@@ -55,53 +61,6 @@ pub struct WatchMessage {
 
 /// The watch id of an answer to a progress request.
 const REQUESTED_PROGRESS: i64 = -1;
-
-/// Why a list is needed.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RelistReason {
-    /// Nothing is known yet.
-    #[error("first list")]
-    First,
-    /// The changes since the position are gone.
-    #[error("the changes since revision {position} are compacted (up to {compacted})")]
-    Compacted {
-        /// Where the watch should have resumed after.
-        position: Revision,
-        /// The oldest revision that still is there.
-        compacted: Revision,
-    },
-    /// The member knows less than the registry does: restored from a backup, or it lags.
-    #[error("the member is at revision {member}, behind {position}, which was seen before")]
-    Rewound {
-        /// The registry's position.
-        position: Revision,
-        /// The member's revision.
-        member: Revision,
-    },
-    /// Another cluster answers at the endpoint.
-    #[error("the cluster id is {found:x}, it was {expected:x}")]
-    ForeignCluster {
-        /// The cluster that the registry was read from.
-        expected: u64,
-        /// The cluster that answered.
-        found: u64,
-    },
-    /// The watch has been resumed once already, and says nothing again. A list tells what the
-    /// watch does not, and puts an end to a history that is long and holds nothing for us.
-    #[error("the watch is silent again")]
-    Silent,
-    /// Somebody asked for it.
-    #[error("asked for")]
-    Requested,
-}
-
-impl RelistReason {
-    /// Whether the member itself is not to blame, and can be asked for the list right away.
-    #[must_use]
-    pub fn is_of_history(&self) -> bool {
-        matches!(self, Self::Compacted { .. } | Self::Rewound { .. })
-    }
-}
 
 /// Why a watch ended.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -152,6 +111,8 @@ pub struct Session {
     position: Option<Position>,
     relist: Option<RelistReason>,
     watch: Option<Watch>,
+    /// Whether the member's word on requested progress comes in its place among the events.
+    ordered_progress: bool,
     /// Where the registry stood when a watch was last given up for its silence.
     silent_at: Option<Position>,
 }
@@ -189,9 +150,10 @@ impl Session {
         self.position
     }
 
-    /// What to do now that there is a connection. Whatever a watch before had left in parts
-    /// is forgotten: it will be sent again.
-    pub fn connected(&mut self) -> Next {
+    /// What to do now that there is a connection to a member of this version. Whatever a watch
+    /// before had left in parts is forgotten: it will be sent again.
+    pub fn connected(&mut self, version: &str) -> Next {
+        self.ordered_progress = has_ordered_progress(version);
         self.watch = None;
         match (&self.relist, self.position) {
             (Some(reason), _) => Next::List(reason.clone()),
@@ -203,23 +165,25 @@ impl Session {
         }
     }
 
-    /// Has the next connection list anew.
-    pub fn request_list(&mut self) {
-        self.relist.get_or_insert(RelistReason::Requested);
+    /// Has the next connection list anew, whatever else it might do.
+    pub fn request_list(&mut self, reason: RelistReason) {
+        self.relist.get_or_insert(reason);
     }
 
-    /// A list at this revision is complete, and the registry has taken it. Returns what is
-    /// odd about it compared with what was known before.
-    pub fn listed(&mut self, header: Header) -> Option<RelistReason> {
-        let Header { cluster_id, revision, .. } = header;
+    /// Which reason a list at this revision gives to begin a new epoch, in which revisions
+    /// can't be compared with those before. Asked when the list is complete.
+    #[must_use]
+    pub fn new_epoch(&self, header: Header) -> Option<RelistReason> {
+        let position = self.position?;
+        let diverged = self.relist.clone().filter(|why| matches!(why, RelistReason::Diverged(_)));
+        position.contradiction(header).or(diverged)
+    }
+
+    /// A list at this revision is complete, and the registry has taken it.
+    pub fn listed(&mut self, header: Header) {
+        let Header { cluster_id, revision, raft_term, .. } = header;
         self.relist = None;
-        let before = self.position.replace(Position { cluster_id, revision })?;
-        if before.cluster_id != cluster_id {
-            let expected = before.cluster_id;
-            return Some(RelistReason::ForeignCluster { expected, found: cluster_id });
-        }
-        let position = before.revision;
-        (revision < position).then_some(RelistReason::Rewound { position, member: revision })
+        self.position = Some(Position { cluster_id, revision, raft_term });
     }
 
     /// The watch gave no sign of life, not even when asked for one. Says how it ends.
@@ -240,12 +204,13 @@ impl Session {
             self.relist = Some(reason.clone());
             return Verdict::End(WatchEnd::Relist(reason));
         }
-        if watch.is_other(message.watch_id) {
+        let is_requested_progress = message.watch_id == REQUESTED_PROGRESS && !message.created;
+        if watch.is_other(message.watch_id) && !(is_requested_progress && self.ordered_progress) {
             let ahead = message.header.revision > position.revision;
-            return match message {
-                WatchMessage { watch_id: REQUESTED_PROGRESS, created: false, .. } => Verdict::Alive,
-                WatchMessage { created: true, .. } => Verdict::Pong { ahead },
-                _ => Verdict::Unrelated,
+            return match message.created {
+                _ if is_requested_progress => Verdict::Alive,
+                true => Verdict::Pong { ahead },
+                false => Verdict::Unrelated,
             };
         }
         if message.canceled {
@@ -253,6 +218,8 @@ impl Session {
         }
         if message.created {
             watch.id = Some(message.watch_id);
+            let raft_term = position.raft_term.max(message.header.raft_term);
+            self.position = Some(Position { raft_term, ..position });
             return Verdict::Created;
         }
         if watch.id.is_none() {
@@ -260,8 +227,8 @@ impl Session {
             return Verdict::Alive;
         }
         if message.changes.is_empty() {
-            // Progress, in the order of this watch: unless it stands in the middle of a
-            // revision, no event up to here is still to come.
+            // Progress, in its place among the events: unless the watch stands in the middle
+            // of a revision, no event up to here is still to come.
             if watch.fragments.is_empty() {
                 let revision = position.revision.max(message.header.revision);
                 self.position = Some(Position { revision, ..position });
@@ -283,23 +250,60 @@ impl Session {
 }
 
 fn why_relist(position: Position, watch: &Watch, message: &WatchMessage) -> Option<RelistReason> {
-    let Header { cluster_id, revision, .. } = message.header;
-    if cluster_id != 0 && cluster_id != position.cluster_id {
-        let expected = position.cluster_id;
-        return Some(RelistReason::ForeignCluster { expected, found: cluster_id });
+    if let Some(foreign) = is_foreign(position, message.header) {
+        return Some(foreign);
     }
     if watch.is_other(message.watch_id) {
         return None;
     }
-    let position = position.revision;
     if message.compact_revision > Revision(0) {
         // Its header comes without a revision, which says nothing about the cluster's.
-        return Some(RelistReason::Compacted { position, compacted: message.compact_revision });
+        let (position, compacted) = (position.revision, message.compact_revision);
+        return Some(RelistReason::Compacted { position, compacted });
     }
-    if message.created && !message.canceled && revision < position {
-        return Some(RelistReason::Rewound { position, member: revision });
+    let is_standing = message.created && !message.canceled;
+    is_older(position, message.header).filter(|_| is_standing)
+}
+
+impl Position {
+    /// Why an answer with this header can't be of the history that led to this position, or is
+    /// of a member that lags: the one of a linearizable read does not lag.
+    #[must_use]
+    pub fn contradiction(self, header: Header) -> Option<RelistReason> {
+        is_foreign(self, header).or_else(|| is_older(self, header))
     }
-    None
+}
+
+/// Whether another cluster speaks. A header without a cluster says nothing.
+fn is_foreign(position: Position, header: Header) -> Option<RelistReason> {
+    let (expected, found) = (position.cluster_id, header.cluster_id);
+    (found != 0 && found != expected).then_some(RelistReason::ForeignCluster { expected, found })
+}
+
+/// Whether the member knows less than what was known before. It may only lag: then a list,
+/// which is linearizable, shows otherwise.
+fn is_older(position: Position, header: Header) -> Option<RelistReason> {
+    if header.revision < position.revision {
+        let (position, member) = (position.revision, header.revision);
+        return Some(RelistReason::Rewound { position, member });
+    }
+    let (seen, found) = (position.raft_term, header.raft_term);
+    (found != 0 && found < seen).then_some(RelistReason::OlderTerm { seen, found })
+}
+
+/// Before 3.4.25 and 3.5.8 a word on requested progress may overtake events that belong before
+/// it (etcd issue 15220).
+fn has_ordered_progress(version: &str) -> bool {
+    let mut numbers = version.split(['.', '-', '+']).map(str::parse::<u32>);
+    let mut number = || numbers.next().and_then(Result::ok);
+    let (Some(major), Some(minor), Some(patch)) = (number(), number(), number()) else {
+        return false;
+    };
+    match (major, minor) {
+        (3, 4) => patch >= 25,
+        (3, 5) => patch >= 8,
+        _ => (major, minor) > (3, 5),
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, KvClient, WatchClient};
 
-use super::{Error, Server, within};
+use super::{Error, Server, header, within};
 use crate::core::paging::DECODE_LIMIT;
+use crate::core::session::Header;
 
 /// etcd closes connections that are probed on this level more often than every 5 s.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(6);
@@ -34,8 +35,10 @@ pub struct Connection {
     pub(super) kv: KvClient,
     pub(super) watch: WatchClient,
     pub(super) patience: Patience,
-    /// What the member said of itself, if it did.
+    /// Which version of etcd the member is; empty if it did not say.
     pub version: String,
+    /// Who answered; 0 throughout if it did not say.
+    pub header: Header,
 }
 
 impl Connection {
@@ -51,9 +54,9 @@ impl Connection {
         // `connect` succeeds with nobody listening: ask for something that every member can
         // say by itself. Proxies may not know the call, which is an answer as well.
         let status = within(patience.dial, client.maintenance_client().status()).await;
-        let version = match status {
-            Ok(status) => status.version().to_owned(),
-            Err(Error::Other(text)) if text.starts_with(UNIMPLEMENTED) => String::new(),
+        let (version, header) = match status {
+            Ok(status) => (status.version().to_owned(), header(status.header())),
+            Err(Error::Other(text)) if text.starts_with(UNIMPLEMENTED) => Default::default(),
             Err(error) => return Err(error),
         };
         Ok(Self {
@@ -61,6 +64,7 @@ impl Connection {
             watch: client.watch_client().max_decoding_message_size(DECODE_LIMIT),
             patience,
             version,
+            header,
         })
     }
 }

@@ -253,7 +253,7 @@ async fn the_registry_hints_only_at_what_may_change_the_document() {
     for (event, hinted) in [
         (Observed(Event::ListStarted), 0),
         (Observed(Event::Page(vec![kv(1, "h:1")])), 0),
-        (Observed(Event::ListEnded(Revision(1))), 1),
+        (Observed(Event::ListEnded { revision: Revision(1), new_epoch: false }), 1),
         (changes(2, "h:1"), 1),
         (changes(3, "h:2"), 2),
         (changes(4, "bad"), 2),

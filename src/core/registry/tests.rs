@@ -36,7 +36,8 @@ impl Harness {
         self.registry.apply(Event::ListStarted);
         let page = entries.iter().map(|(key, value)| self.kv(key, value)).collect();
         self.registry.apply(Event::Page(page));
-        self.registry.apply(Event::ListEnded(Revision(self.revision)))
+        self.registry
+            .apply(Event::ListEnded { revision: Revision(self.revision), new_epoch: false })
     }
 
     fn apply(&mut self, changes: Vec<Change>, complete: bool) -> Applied {
@@ -80,7 +81,8 @@ fn nothing_is_rendered_before_the_first_complete_list() {
     let kv = harness.kv("web/1", "h:1");
     assert!(!harness.registry.apply(Event::Page(vec![kv])).changed);
     assert!(harness.registry.render().is_none());
-    let applied = harness.registry.apply(Event::ListEnded(Revision(2)));
+    let applied =
+        harness.registry.apply(Event::ListEnded { revision: Revision(2), new_epoch: false });
     assert!(applied.changed && applied.listed.expect("a list").first);
     harness.check(&["web=h:1"]);
 }
@@ -169,7 +171,7 @@ fn a_relist_replaces_everything_at_once_when_it_is_complete() {
     let kv = harness.kv("api/1", "h:3");
     harness.registry.apply(Event::Page(vec![kv]));
     harness.check(&["web=h:1", "web=h:2"]);
-    harness.registry.apply(Event::ListEnded(Revision(9)));
+    harness.registry.apply(Event::ListEnded { revision: Revision(9), new_epoch: false });
     harness.check(&["api=h:3"]);
 }
 
@@ -192,7 +194,8 @@ fn the_last_good_target_survives_a_relist_and_is_not_warned_of_again() {
     harness.registry.apply(Event::ListStarted);
     let applied = harness.registry.apply(Event::Page(vec![bad]));
     assert!(applied.lookups.is_empty());
-    let applied = harness.registry.apply(Event::ListEnded(Revision(9)));
+    let applied =
+        harness.registry.apply(Event::ListEnded { revision: Revision(9), new_epoch: false });
     assert!(applied.quarantined.is_empty());
     harness.check(&["web=h:1"]);
 }
@@ -216,7 +219,8 @@ fn a_list_wishes_for_the_value_before_a_bad_one_and_falls_back_on_it() {
     assert_eq!(lookup.key, b"/services/web/1");
     let recovered = Recovered { lookup, value: b"h:1".to_vec() };
     harness.registry.apply(Event::Recovered(vec![recovered]));
-    let applied = harness.registry.apply(Event::ListEnded(Revision(9)));
+    let applied =
+        harness.registry.apply(Event::ListEnded { revision: Revision(9), new_epoch: false });
     let kept: Vec<_> = applied.quarantined.iter().map(|entry| entry.keeps_last_good).collect();
     assert_eq!(kept, [true, false]);
     harness.check(&["web=h:1"]);
@@ -230,7 +234,9 @@ fn a_value_that_was_not_found_in_time_is_wished_for_by_the_next_list_too() {
         harness.registry.apply(Event::ListStarted);
         let applied = harness.registry.apply(Event::Page(vec![bad.clone()]));
         assert_eq!(applied.lookups.len(), 1);
-        let applied = harness.registry.apply(Event::ListEnded(Revision(revision)));
+        let applied = harness
+            .registry
+            .apply(Event::ListEnded { revision: Revision(revision), new_epoch: false });
         assert_eq!(applied.quarantined.len(), said);
     }
 }

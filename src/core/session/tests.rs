@@ -3,6 +3,10 @@ use crate::core::event::KeyValue;
 
 const CLUSTER: u64 = 7;
 
+/// A version whose word on requested progress may overtake events, and one that keeps the order.
+const OLD: &str = "3.4.23";
+const NEW: &str = "3.5.30";
+
 fn header(revision: i64) -> Header {
     Header { cluster_id: CLUSTER, revision: Revision(revision), ..Header::default() }
 }
@@ -45,9 +49,9 @@ fn applied(revisions: &[i64]) -> Verdict {
 /// A session that has listed at `revision` and watches from there.
 fn watching(revision: i64) -> Session {
     let mut session = Session::new();
-    assert_eq!(session.connected(), Next::List(RelistReason::First));
+    assert_eq!(session.connected(OLD), Next::List(RelistReason::First));
     session.listed(header(revision));
-    assert_eq!(session.connected(), Next::Watch(Revision(revision + 1)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(revision + 1)));
     assert_eq!(session.judge(created(revision)), Verdict::Created);
     session
 }
@@ -56,7 +60,7 @@ fn watching(revision: i64) -> Session {
 fn check_relist(mut session: Session, message: WatchMessage, reason: &RelistReason) {
     let end = Verdict::End(WatchEnd::Relist(reason.clone()));
     assert_eq!(session.judge(message), end);
-    assert_eq!(session.connected(), Next::List(reason.clone()));
+    assert_eq!(session.connected(OLD), Next::List(reason.clone()));
 }
 
 #[test]
@@ -68,7 +72,7 @@ fn a_watch_starts_right_after_the_list() {
 fn a_watch_resumes_right_after_the_last_whole_revision() {
     let mut session = watching(5);
     assert_eq!(session.judge(events(&[6, 6, 8])), applied(&[6, 6, 8]));
-    assert_eq!(session.connected(), Next::Watch(Revision(9)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(9)));
 }
 
 #[test]
@@ -78,7 +82,7 @@ fn fragments_are_held_until_the_last_and_move_nothing_before() {
     assert_eq!(session.judge(fragment(&[6])), Verdict::Alive);
     assert_eq!(session.position().expect("a position").revision, Revision(5));
     assert_eq!(session.judge(events(&[6])), applied(&[6, 6, 6]));
-    assert_eq!(session.connected(), Next::Watch(Revision(7)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(7)));
 }
 
 #[test]
@@ -86,24 +90,85 @@ fn a_fragment_lets_the_revisions_before_its_newest_through() {
     let mut session = watching(5);
     assert_eq!(session.judge(fragment(&[6, 7, 7])), applied(&[6]));
     assert_eq!(session.judge(fragment(&[7, 8])), applied(&[7, 7, 7]));
-    assert_eq!(session.connected(), Next::Watch(Revision(8)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(8)));
 }
 
 #[test]
 fn a_list_of_a_cluster_that_went_back_or_is_another_one_is_said() {
     let mut session = watching(5);
-    assert_eq!(session.listed(header(9)), None);
+    assert_eq!(session.new_epoch(header(9)), None);
+    session.listed(Header { raft_term: 4, ..header(9) });
+    assert_eq!(session.new_epoch(Header { raft_term: 4, ..header(9) }), None);
     let rewound = RelistReason::Rewound { position: Revision(9), member: Revision(3) };
-    assert_eq!(session.listed(header(3)), Some(rewound));
+    assert_eq!(session.new_epoch(header(3)), Some(rewound));
     let foreign = RelistReason::ForeignCluster { expected: CLUSTER, found: 8 };
-    assert_eq!(session.listed(Header { cluster_id: 8, ..header(9) }), Some(foreign));
+    assert_eq!(session.new_epoch(Header { cluster_id: 8, ..header(9) }), Some(foreign));
+    let older = RelistReason::OlderTerm { seen: 4, found: 3 };
+    assert_eq!(session.new_epoch(Header { raft_term: 3, ..header(20) }), Some(older));
+    session.request_list(RelistReason::Diverged(2));
+    assert_eq!(session.new_epoch(header(9)), Some(RelistReason::Diverged(2)));
+}
+
+#[test]
+fn a_watch_of_a_member_in_an_older_term_is_not_followed() {
+    let mut session = watching(5);
+    session.connected(OLD);
+    session.judge(WatchMessage { header: Header { raft_term: 4, ..header(5) }, ..created(5) });
+    session.connected(OLD);
+    let message = WatchMessage { header: Header { raft_term: 3, ..header(50) }, ..created(50) };
+    check_relist(session, message, &RelistReason::OlderTerm { seen: 4, found: 3 });
+}
+
+#[test]
+fn requested_progress_advances_the_position_only_where_it_keeps_the_order() {
+    for (version, ordered) in [
+        ("3.4.23", false),
+        ("3.4.25", true),
+        ("3.5.7", false),
+        ("3.5.8", true),
+        ("3.5.30-rc.1", true),
+        ("3.6.0", true),
+        ("4.0.0", true),
+        ("3.3.99", false),
+        ("", false),
+        ("unknown", false),
+    ] {
+        let mut session = watching(5);
+        session.connected(version);
+        session.judge(created(5));
+        assert_eq!(session.judge(progress(REQUESTED_PROGRESS, 9)), Verdict::Alive);
+        let next = Revision(if ordered { 10 } else { 6 });
+        assert_eq!(session.connected(version), Next::Watch(next), "{version}");
+    }
+}
+
+#[test]
+fn requested_progress_in_the_middle_of_a_revision_moves_nothing() {
+    let mut session = watching(5);
+    session.connected(NEW);
+    session.judge(created(5));
+    session.judge(fragment(&[6]));
+    assert_eq!(session.judge(progress(REQUESTED_PROGRESS, 9)), Verdict::Alive);
+    assert_eq!(session.connected(NEW), Next::Watch(Revision(6)));
+}
+
+#[test]
+fn a_ping_that_is_refused_is_answered_all_the_same() {
+    let mut session = watching(5);
+    let refused = WatchMessage {
+        watch_id: REQUESTED_PROGRESS,
+        canceled: true,
+        cancel_reason: "etcdserver: permission denied".into(),
+        ..created(9)
+    };
+    assert_eq!(session.judge(refused), Verdict::Pong { ahead: true });
 }
 
 #[test]
 fn fragments_of_a_stream_that_broke_are_forgotten_and_asked_for_again() {
     let mut session = watching(5);
     session.judge(fragment(&[6]));
-    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(6)));
     session.judge(created(6));
     assert_eq!(session.judge(events(&[6])), applied(&[6]));
 }
@@ -120,14 +185,14 @@ fn events_that_were_taken_before_are_passed_over() {
 fn progress_of_the_watch_itself_advances_the_position() {
     let mut session = watching(5);
     assert_eq!(session.judge(progress(0, 90)), Verdict::Alive);
-    assert_eq!(session.connected(), Next::Watch(Revision(91)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(91)));
 }
 
 #[test]
 fn progress_that_may_overtake_events_advances_nothing() {
     let mut session = watching(5);
     assert_eq!(session.judge(progress(-1, 90)), Verdict::Alive);
-    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(6)));
     assert_eq!(session.judge(progress(-1, 90)), Verdict::Alive);
     assert_eq!(session.position().expect("a position").revision, Revision(5));
     session.judge(created(90));
@@ -154,7 +219,7 @@ fn what_belongs_to_another_watch_of_the_stream_is_a_sign_of_life_and_nothing_els
 fn progress_never_moves_backwards() {
     let mut session = watching(5);
     session.judge(progress(0, 3));
-    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(6)));
 }
 
 #[test]
@@ -172,7 +237,7 @@ fn compaction_means_a_list_whatever_the_header_says() {
 #[test]
 fn a_member_behind_the_position_means_a_list() {
     let mut session = watching(1003);
-    assert_eq!(session.connected(), Next::Watch(Revision(1004)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(1004)));
     let reason = RelistReason::Rewound { position: Revision(1003), member: Revision(3) };
     check_relist(session, created(3), &reason);
 }
@@ -188,7 +253,7 @@ fn another_cluster_means_a_list() {
 #[test]
 fn a_watch_that_is_refused_ends_and_is_tried_again() {
     let mut session = watching(5);
-    session.connected();
+    session.connected(OLD);
     let message = WatchMessage {
         created: true,
         canceled: true,
@@ -198,19 +263,19 @@ fn a_watch_that_is_refused_ends_and_is_tried_again() {
     };
     let end = WatchEnd::Canceled("etcdserver: permission denied".into());
     assert_eq!(session.judge(message), Verdict::End(end));
-    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(6)));
 }
 
 #[test]
 fn a_silent_watch_is_resumed_once_and_then_a_list_settles_it() {
     let mut session = watching(5);
     assert_eq!(session.silent(), WatchEnd::Silent);
-    assert_eq!(session.connected(), Next::Watch(Revision(6)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(6)));
     session.judge(created(5));
     assert_eq!(session.silent(), WatchEnd::Relist(RelistReason::Silent));
-    assert_eq!(session.connected(), Next::List(RelistReason::Silent));
+    assert_eq!(session.connected(OLD), Next::List(RelistReason::Silent));
     session.listed(header(9));
-    session.connected();
+    session.connected(OLD);
     session.judge(created(9));
     assert_eq!(session.silent(), WatchEnd::Silent, "there was progress in between");
 }
@@ -218,9 +283,9 @@ fn a_silent_watch_is_resumed_once_and_then_a_list_settles_it() {
 #[test]
 fn a_list_that_was_asked_for_stays_due_until_it_is_complete() {
     let mut session = watching(5);
-    session.request_list();
-    assert_eq!(session.connected(), Next::List(RelistReason::Requested));
-    assert_eq!(session.connected(), Next::List(RelistReason::Requested));
+    session.request_list(RelistReason::Requested);
+    assert_eq!(session.connected(OLD), Next::List(RelistReason::Requested));
+    assert_eq!(session.connected(OLD), Next::List(RelistReason::Requested));
     session.listed(header(9));
-    assert_eq!(session.connected(), Next::Watch(Revision(10)));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(10)));
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use etcd_sd::core::event::{Event, KeyValue, Revision};
 use etcd_sd::core::key::Prefix;
 use etcd_sd::core::registry::Registry;
-use etcd_sd::core::session::{Header, Next, Session, Verdict, WatchMessage};
+use etcd_sd::core::session::{Header, Next, RelistReason, Session, Verdict, WatchMessage};
 
 use super::etcd::{self, Etcd};
 
@@ -93,12 +93,12 @@ impl Daemon {
 
     /// Asks for a list, as SIGHUP does.
     pub(super) fn request_list(&mut self) {
-        self.session.request_list();
+        self.session.request_list(RelistReason::Requested);
         self.connection = Connection::None;
     }
 
     fn connect(&mut self, etcd: &Etcd) {
-        self.connection = match self.session.connected() {
+        self.connection = match self.session.connected("") {
             Next::List(_) => {
                 self.apply(Event::ListStarted);
                 let header = etcd.header();
@@ -121,7 +121,7 @@ impl Daemon {
         let page = left.drain(..left.len().min(usize::from(limit.max(1)))).collect();
         self.apply(Event::Page(page));
         if left.is_empty() {
-            self.apply(Event::ListEnded(header.revision));
+            self.apply(Event::ListEnded { revision: header.revision, new_epoch: false });
             self.session.listed(header);
             self.connect(etcd);
         } else {

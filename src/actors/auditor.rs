@@ -1,0 +1,283 @@
+//! `Auditor`: compares the registry with etcd now and then, and after every outage.
+//!
+//! It lists the prefix on a connection and a thread of its own, so that the watch is not held
+//! up, and lets the registry compare page by page; what is a difference is decided in
+//! [`core::audit`](crate::core::audit). If there is one, the watcher is told to list
+//! anew.
+
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Message, Recipient};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error, info, warn};
+
+use super::messages::{Audit, GetPosition, Relist, Resumed};
+use super::wire::chunks;
+use crate::backoff::{self, Backoff};
+use crate::core::audit::{Difference, Report};
+use crate::core::key::Prefix;
+use crate::core::paging::{Paging, key_after};
+use crate::core::registry::{Audited, Check, Standing};
+use crate::core::session::{Position, RelistReason};
+use crate::etcd::{self, Connection, Patience, Server};
+use crate::telemetry::{Foreign, seconds};
+
+/// No more than this part of the time goes into audits.
+const SHARE: u32 = 100;
+
+/// An audit after an outage is put off by up to so many times what the last one took, within
+/// these limits: many daemons share one etcd.
+const SPREAD: u32 = 20;
+const SHORTEST_SPREAD: Duration = Duration::from_secs(1);
+const LONGEST_SPREAD: Duration = Duration::from_secs(60);
+
+/// How often to look whether what is suspect has been explained.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Whom the auditor asks.
+#[derive(Clone)]
+pub struct Peers {
+    /// Holds what is compared.
+    pub registry: Recipient<Audit>,
+    /// Knows how far the watch is.
+    pub position: Recipient<GetPosition>,
+    /// Lists anew.
+    pub relist: Recipient<Relist>,
+}
+
+/// The actor that audits.
+pub struct Auditor {
+    task: Option<Task>,
+    outages: mpsc::Sender<()>,
+}
+
+impl Auditor {
+    /// Audits each `interval`, if there is one, and whenever it is told that the watch was
+    /// resumed.
+    #[must_use]
+    pub fn new(
+        servers: Vec<Server>,
+        patience: Patience,
+        prefix: Prefix,
+        interval: Option<Duration>,
+        peers: Peers,
+    ) -> Self {
+        // One outage that is not audited yet stands for all that follow.
+        let (outages, resumed) = mpsc::channel(1);
+        let task = Task {
+            servers,
+            attempt: 0,
+            patience,
+            prefix,
+            interval,
+            peers,
+            resumed,
+            took: Duration::ZERO,
+            backoff: Backoff::for_etcd(),
+        };
+        Self { task: Some(task), outages }
+    }
+}
+
+impl Actor for Auditor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(task) = self.task.take() {
+            ctx.spawn(task.run().into_actor(self).map(|_, _, ctx| ctx.stop()));
+        }
+    }
+}
+
+impl Handler<Resumed> for Auditor {
+    type Result = ();
+
+    fn handle(&mut self, _: Resumed, _: &mut Self::Context) {
+        let _ = self.outages.try_send(());
+    }
+}
+
+/// What runs for as long as the daemon does.
+struct Task {
+    servers: Vec<Server>,
+    attempt: usize,
+    patience: Patience,
+    prefix: Prefix,
+    interval: Option<Duration>,
+    peers: Peers,
+    resumed: mpsc::Receiver<()>,
+    /// What the last audit took.
+    took: Duration,
+    backoff: Backoff,
+}
+
+/// Why an audit came to nothing; another one will.
+#[derive(Debug, Error)]
+enum Failure {
+    #[error(transparent)]
+    Request(#[from] etcd::Error),
+    #[error("the registry was listed anew, or changed too much")]
+    Void,
+    #[error("the server belongs to another cluster")]
+    Stranger,
+    #[error("the program ends")]
+    Abandoned,
+}
+
+impl Task {
+    /// Ends only with the program.
+    async fn run(mut self) -> Result<(), Failure> {
+        loop {
+            self.due().await?;
+            while let Err(failure) = self.audit().await {
+                if matches!(failure, Failure::Abandoned) {
+                    return Err(failure);
+                }
+                let delay = self.backoff.failed(Instant::now());
+                debug!(%failure, retry_in_seconds = seconds(delay), "audit failed");
+                self.attempt += 1;
+                sleep(delay).await;
+            }
+            self.backoff.succeeded(Instant::now());
+        }
+    }
+
+    /// Waits until the next audit is due.
+    async fn due(&mut self) -> Result<(), Failure> {
+        let interval = self.interval.map(|interval| interval.max(self.took * SHARE));
+        // From three to five quarters of it.
+        let interval = interval.map(|interval| interval * 3 / 4 + backoff::spread(interval / 2));
+        match timeout(interval.unwrap_or(Duration::MAX), self.resumed.recv()).await {
+            Err(_) => Ok(()),
+            Ok(None) => Err(Failure::Abandoned),
+            Ok(Some(())) => {
+                let longest = (self.took * SPREAD).clamp(SHORTEST_SPREAD, LONGEST_SPREAD);
+                sleep(backoff::spread(longest)).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn audit(&mut self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let Some(position) = ask(&self.peers.position, GetPosition).await? else {
+            // The first list is still to come, and needs no audit.
+            return Ok(());
+        };
+        let server = &self.servers[self.attempt % self.servers.len()];
+        let mut connection = Connection::open(server, self.patience).await?;
+        self.check(Check::Start).await?;
+        if let Some(reason) = self.compare(&mut connection, position).await? {
+            warn!(%reason, "audit: etcd is not what it was");
+            return ask(&self.peers.relist, Relist(reason)).await;
+        }
+        self.took = begun.elapsed();
+        drop(connection);
+        self.settle().await?;
+        let Audited::Report(report) = ask(&self.peers.registry, Audit(Check::Report)).await? else {
+            return Err(Failure::Void);
+        };
+        self.conclude(&report).await
+    }
+
+    /// Has the registry compare itself with all pages of a list at one revision. Returns why the
+    /// registry must be listed anew, if that is clear without a comparison.
+    async fn compare(
+        &self,
+        connection: &mut Connection,
+        position: Position,
+    ) -> Result<Option<RelistReason>, Failure> {
+        let (mut paging, mut pinned) = (Paging::default(), None);
+        let mut from = self.prefix.as_str().as_bytes().to_vec();
+        loop {
+            let page = connection.page(&self.prefix, from.clone(), paging.limit(), pinned).await;
+            let page = match page {
+                Err(etcd::Error::TooLarge) if paging.too_large() => continue,
+                page => page?,
+            };
+            match position.contradiction(page.header) {
+                // The watch knows whom to follow.
+                Some(RelistReason::ForeignCluster { .. }) => return Err(Failure::Stranger),
+                Some(reason) => return Ok(Some(reason)),
+                None => {}
+            }
+            let revision = *pinned.get_or_insert(page.header.revision);
+            let bytes = page.entries.iter().map(|kv| kv.key.len() + kv.value.len()).sum();
+            paging.received(page.entries.len(), bytes);
+            let last = page.entries.last().map(|kv| kv.key.clone());
+            for (entries, _) in chunks(page.entries) {
+                self.check(Check::Page { revision, entries }).await?;
+            }
+            match last {
+                Some(last) if page.more => from = key_after(last),
+                _ => {
+                    self.check(Check::End(revision)).await?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Waits until nothing is suspect, or until the rest can't be explained any more: because
+    /// the watch is past the revision of the list, or has not moved for so long that a live one
+    /// would have been asked for its progress, and answered.
+    async fn settle(&self) -> Result<(), Failure> {
+        let patience = (self.patience.idle + self.patience.answer) * 2;
+        let mut moved = Instant::now();
+        let mut before = None;
+        loop {
+            let Standing { position, suspects, is_past } = self.check(Check::Settle).await?;
+            if suspects == 0 || is_past {
+                return Ok(());
+            }
+            if before.replace(position) != Some(position) {
+                moved = Instant::now();
+            } else if moved.elapsed() > patience {
+                return Ok(());
+            }
+            sleep(SETTLE).await;
+        }
+    }
+
+    async fn check(&self, check: Check) -> Result<Standing, Failure> {
+        match ask(&self.peers.registry, Audit(check)).await? {
+            Audited::Stands(standing) => Ok(standing),
+            Audited::Void | Audited::Report(_) => Err(Failure::Void),
+        }
+    }
+
+    async fn conclude(&self, report: &Report) -> Result<(), Failure> {
+        let (revision, keys, differences) =
+            (report.revision.0, report.compared, report.differences);
+        let took_seconds = seconds(self.took);
+        if differences == 0 {
+            info!(revision, keys, took_seconds, "audited: the registry is what etcd holds");
+            return Ok(());
+        }
+        for Difference { key, held, found } in &report.examples {
+            let key = Foreign(key);
+            let (held_revision, etcd_revision) =
+                (held.map(|held| held.0), found.map(|found| found.0));
+            error!(%key, held_revision, etcd_revision, "audit: difference");
+        }
+        error!(
+            revision,
+            keys,
+            differences,
+            took_seconds,
+            "audited: the registry is not what etcd holds; listing anew"
+        );
+        ask(&self.peers.relist, Relist(RelistReason::Diverged(differences))).await
+    }
+}
+
+/// Asks another actor; none of them ends before the program.
+async fn ask<M>(peer: &Recipient<M>, message: M) -> Result<M::Result, Failure>
+where
+    M: Message<Result: Send> + Send,
+{
+    peer.send(message).await.map_err(|_| Failure::Abandoned)
+}

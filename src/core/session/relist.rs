@@ -1,0 +1,72 @@
+//! Why a list is needed: one vocabulary for the session, the log and the tests.
+
+use thiserror::Error;
+
+use crate::core::event::Revision;
+
+/// Why a list is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RelistReason {
+    /// Nothing is known yet.
+    #[error("first list")]
+    First,
+    /// The changes since the position are gone.
+    #[error("the changes since revision {position} are compacted (up to {compacted})")]
+    Compacted {
+        /// Where the watch should have resumed after.
+        position: Revision,
+        /// The oldest revision that still is there.
+        compacted: Revision,
+    },
+    /// The member knows less than the registry does: restored from a backup, or it lags.
+    #[error("the member is at revision {member}, behind {position}, which was seen before")]
+    Rewound {
+        /// The registry's position.
+        position: Revision,
+        /// The member's revision.
+        member: Revision,
+    },
+    /// Raft terms only grow: restored from a backup, or the member is cut off from the others.
+    #[error("the member's raft term is {found}, {seen} was seen before")]
+    OlderTerm {
+        /// The highest term that the registry was read in.
+        seen: u64,
+        /// The member's term.
+        found: u64,
+    },
+    /// Another cluster answers at the endpoint.
+    #[error("the cluster id is {found:x}, it was {expected:x}")]
+    ForeignCluster {
+        /// The cluster that the registry was read from.
+        expected: u64,
+        /// The cluster that answered.
+        found: u64,
+    },
+    /// The watch has been resumed once already, and says nothing again. A list tells what the
+    /// watch does not, and puts an end to a history that is long and holds nothing for us.
+    #[error("the watch is silent again")]
+    Silent,
+    /// An audit found that the registry is not what etcd holds.
+    #[error("the audit found {0} differences")]
+    Diverged(usize),
+    /// There were more keys than the daemon is to hold.
+    #[error("there were more than {0} keys below the prefix")]
+    TooMany(usize),
+    /// Somebody asked for it.
+    #[error("asked for")]
+    Requested,
+}
+
+impl RelistReason {
+    /// Whether the member itself is not to blame, and can be asked for the list right away.
+    #[must_use]
+    pub fn is_of_history(&self) -> bool {
+        matches!(self, Self::Compacted { .. } | Self::Rewound { .. } | Self::OlderTerm { .. })
+    }
+
+    /// Whether it is nothing to worry about.
+    #[must_use]
+    pub fn is_ordinary(&self) -> bool {
+        matches!(self, Self::First | Self::Requested)
+    }
+}
