@@ -16,7 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::messages::{Audit, GetPosition, Relist, Resumed};
 use super::wire::chunks;
-use crate::backoff::{self, Backoff};
+use crate::backoff::{Backoff, spread};
 use crate::core::audit::{Difference, Report};
 use crate::core::key::Prefix;
 use crate::core::paging::{Paging, key_after};
@@ -149,20 +149,19 @@ impl Task {
     async fn due(&mut self) -> Result<(), Failure> {
         let interval = self.interval.map(|interval| interval.max(self.took * SHARE));
         // From three to five quarters of it.
-        let interval = interval.map(|interval| interval * 3 / 4 + backoff::spread(interval / 2));
+        let interval = interval.map(|interval| interval * 3 / 4 + spread(interval / 2));
         match timeout(interval.unwrap_or(Duration::MAX), self.resumed.recv()).await {
             Err(_) => Ok(()),
             Ok(None) => Err(Failure::Abandoned),
             Ok(Some(())) => {
                 let longest = (self.took * SPREAD).clamp(SHORTEST_SPREAD, LONGEST_SPREAD);
-                sleep(backoff::spread(longest)).await;
+                sleep(spread(longest)).await;
                 Ok(())
             }
         }
     }
 
     async fn audit(&mut self) -> Result<(), Failure> {
-        let begun = Instant::now();
         let Some(position) = ask(&self.peers.position, GetPosition).await? else {
             // The first list is still to come, and needs no audit.
             return Ok(());
@@ -170,6 +169,7 @@ impl Task {
         let server = &self.servers[self.attempt % self.servers.len()];
         let mut connection = Connection::open(server, self.patience).await?;
         self.check(Check::Start).await?;
+        let begun = Instant::now();
         if let Some(reason) = self.compare(&mut connection, position).await? {
             warn!(%reason, "audit: etcd is not what it was");
             return ask(&self.peers.relist, Relist(reason)).await;

@@ -20,7 +20,7 @@ use super::list::list;
 use super::messages::{GetPosition, LastFailure, Observed, Relist, Resumed, Stop, Subscribe};
 use super::outage::Outage;
 use super::wire::{Command, End, Lost, Wire};
-use crate::backoff::{self, Backoff};
+use crate::backoff::{Backoff, spread};
 use crate::core::census::elect;
 use crate::core::event::Revision;
 use crate::core::key::Prefix;
@@ -233,7 +233,7 @@ impl Task {
         } else {
             warn!(%reason, "relisting");
             let longest = (self.list_took * RELIST_SPREAD).min(LONGEST_RELIST_SPREAD);
-            self.wire.unless_told(sleep(backoff::spread(longest))).await?;
+            self.wire.unless_told(sleep(spread(longest))).await?;
         }
         let begun = Instant::now();
         let header = list(connection, &mut self.wire, &self.session).await?;

@@ -279,12 +279,11 @@ impl Entries {
             State::Quarantined(_) => self.quarantined += 1,
         }
         self.targets += entry.state.addresses();
-        let service = match self.services.get_mut(name) {
-            Some(service) => service,
-            None => {
-                let service = Service { audited: self.audits, ..Service::default() };
-                self.services.entry(name.into()).or_insert(service)
-            }
+        let service = if let Some(service) = self.services.get_mut(name) {
+            service
+        } else {
+            let service = Service { audited: self.audits, ..Service::default() };
+            self.services.entry(name.into()).or_insert(service)
         };
         if changed {
             service.piece = None;

@@ -30,6 +30,7 @@ pub(super) struct Settings {
     pub(super) watch_refusal: Option<String>,
     pub(super) range_delay: Duration,
     pub(super) events_held: bool,
+    pub(super) lost_keys: Vec<Vec<u8>>,
     pub(super) progress: Progress,
     pub(super) one_event_fragments: bool,
 }
@@ -84,6 +85,13 @@ impl Faults {
         self.freeze_connections(false);
     }
 
+    /// No watch is told of changes of these keys, and all go on as if they had been: what
+    /// etcd did in its issues 18089 and 19179.
+    pub(crate) fn lose_events_of(&self, keys: &[&str]) {
+        let keys = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
+        self.set(|settings| settings.lost_keys = keys);
+    }
+
     /// New connections are closed at once. Open ones stay.
     pub(crate) fn refuse_connections(&self, refuse: bool) {
         self.connections.refuse(refuse);
@@ -115,6 +123,11 @@ impl Faults {
     /// Every range takes this long.
     pub(crate) fn delay_ranges(&self, delay: Duration) {
         self.set(|settings| settings.range_delay = delay);
+    }
+
+    /// How many ranges were asked for, answered or not.
+    pub(crate) fn ranges_begun(&self) -> usize {
+        self.ranges().begun
     }
 
     /// The `nth` range from now (1 is the next) fails with this status.

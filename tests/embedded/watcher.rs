@@ -61,7 +61,8 @@ impl Watcher {
             })
         })?;
         if let Batch::Changes { changes, next, revision } = &mut batch {
-            changes.retain(|change| self.wants(change));
+            let lost = api.faults.settings().lost_keys.clone();
+            changes.retain(|change| self.wants(change) && !lost.contains(&change.now.key.to_vec()));
             if !changes.is_empty() {
                 self.last_began = self.next;
                 self.idle = false;

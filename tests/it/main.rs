@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod actors;
+mod audit;
 mod bursts;
 mod conformance;
 mod convergence;
