@@ -104,14 +104,21 @@ impl Connection {
         }
     }
 
-    /// Watches the prefix from `from` on, inclusive. Revisions of any size come in
-    /// fragments below the decode limit.
-    pub async fn watch(&mut self, prefix: &Prefix, from: Revision) -> Result<WatchStream, Error> {
-        let options = WatchOptions::new()
+    /// Watches the prefix from `from` on, inclusive. In fragments, revisions of any size come
+    /// below the decode limit.
+    pub async fn watch(
+        &mut self,
+        prefix: &Prefix,
+        from: Revision,
+        in_fragments: bool,
+    ) -> Result<WatchStream, Error> {
+        let mut options = WatchOptions::new()
             .with_range(prefix.range_end())
             .with_start_revision(from.0)
-            .with_progress_notify()
-            .with_fragment();
+            .with_progress_notify();
+        if in_fragments {
+            options = options.with_fragment();
+        }
         let watch = self.watch.watch(prefix.as_str(), Some(options));
         let limit = self.patience.dial;
         Ok(WatchStream { stream: within(limit, watch).await?, limit })

@@ -26,7 +26,7 @@ use crate::core::event::Revision;
 use crate::core::key::Prefix;
 use crate::core::liveness::{Action, Liveness, Sign};
 use crate::core::session::{Next, Position, RelistReason, Session, Verdict, WatchEnd};
-use crate::etcd::{Connection, Patience, Server};
+use crate::etcd::{Connection, Error, Patience, Server};
 use crate::telemetry::Foreign;
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
@@ -252,7 +252,9 @@ impl Task {
         resumes: bool,
     ) -> Result<(), End> {
         let prefix = self.wire.prefix.clone();
-        let mut stream = self.wire.unless_told(connection.watch(&prefix, from)).await??;
+        let in_fragments = self.session.wants_fragments();
+        let opening = connection.watch(&prefix, from, in_fragments);
+        let mut stream = self.wire.unless_told(opening).await??;
         let mut liveness = Liveness::new(self.patience.idle, self.patience.answer, Instant::now());
         loop {
             let next = timeout_at(liveness.deadline().into(), stream.next());
@@ -263,7 +265,14 @@ impl Task {
                 }
                 continue;
             };
-            let verdict = self.session.judge(message?);
+            let message = match message {
+                Err(Error::TooLarge) if self.session.too_large() => {
+                    info!("a message of the watch is too large; watching in fragments");
+                    return Ok(());
+                }
+                message => message?,
+            };
+            let verdict = self.session.judge(message);
             self.status.position.set(self.session.position());
             let sign = match verdict {
                 Verdict::Unrelated => continue,

@@ -113,6 +113,8 @@ pub struct Session {
     watch: Option<Watch>,
     /// Whether the member's word on requested progress comes in its place among the events.
     ordered_progress: bool,
+    /// Where the registry stood when a message was last beyond the limit.
+    too_large_at: Option<Position>,
     /// Where the registry stood when a watch was last given up for its silence.
     silent_at: Option<Position>,
 }
@@ -163,6 +165,22 @@ impl Session {
                 Next::Watch(position.revision.next())
             }
         }
+    }
+
+    /// Whether to ask for a watch in fragments: only where a message was too large. etcd
+    /// measures all of a fragment anew for each event in it, which takes it some 10 s for each
+    /// 25,000 small events of one revision; in one message the same come at once.
+    #[must_use]
+    pub fn wants_fragments(&self) -> bool {
+        self.too_large_at.is_some() && self.too_large_at == self.position
+    }
+
+    /// A message of the watch was beyond the limit. Returns whether to watch again from where
+    /// it stands.
+    pub fn too_large(&mut self) -> bool {
+        let is_new = !self.wants_fragments();
+        self.too_large_at = self.position;
+        is_new
     }
 
     /// Has the next connection list anew, whatever else it might do.

@@ -96,10 +96,10 @@ impl Watcher {
 
     /// The responses that `changes` go into.
     pub(super) fn fragments(&self, api: &Api, changes: Vec<Change>) -> Fragments {
-        let limit = if !self.wanted.fragment {
-            usize::MAX
-        } else if api.faults.settings().one_event_fragments {
+        let limit = if api.faults.settings().one_event_fragments {
             0
+        } else if !self.wanted.fragment {
+            usize::MAX
         } else {
             api.limits.fragment_bytes
         };

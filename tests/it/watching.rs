@@ -80,6 +80,30 @@ async fn a_revision_in_fragments_is_never_half_applied(etcd: Etcd) {
     }
 }
 
+async fn a_revision_beyond_the_limit_of_one_message_comes_in_fragments(etcd: Etcd) {
+    const MIB: usize = 1 << 20;
+    let file = TargetFile::new();
+    let registry = etcd.faulty();
+    let store = registry.store();
+    store.put("/services/web/0", "10.0.0.1:80");
+    let daemon = Daemon::start(&etcd, &file, &AT_ONCE);
+    file.follows(&etcd).await;
+    daemon.wait_for_log("watching").await;
+
+    let revision = store.write(|write| {
+        for id in 0..70 {
+            write.put(format!("/services/bad/{id}"), vec![b'x'; MIB]);
+        }
+        write.put("/services/web/0", "10.0.0.2:80");
+    });
+    file.follows(&etcd).await;
+    let watches = registry.requests().seen().watches;
+    let asked: Vec<_> =
+        watches.iter().map(|watch| (watch.start_revision, watch.fragment)).collect();
+    assert_eq!(asked, [(revision, false), (revision, true)]);
+    assert_eq!(daemon.logged("listed").len(), 1);
+}
+
 async fn events_that_come_again_do_nothing(etcd: Etcd) {
     let file = TargetFile::new();
     let store = etcd.faulty().store();
@@ -228,6 +252,7 @@ async fn a_connection_that_flaps_does_not_make_it_spin(etcd: Etcd) {
 on_embedded!(
     a_watch_that_ends_is_resumed_after_the_last_revision_without_a_relist,
     a_revision_in_fragments_is_never_half_applied,
+    a_revision_beyond_the_limit_of_one_message_comes_in_fragments,
     events_that_come_again_do_nothing,
     a_registry_that_has_gone_back_in_time_is_listed_anew,
     another_cluster_under_the_same_address_is_listed_anew,

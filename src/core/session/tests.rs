@@ -289,3 +289,17 @@ fn a_list_that_was_asked_for_stays_due_until_it_is_complete() {
     session.listed(header(9));
     assert_eq!(session.connected(OLD), Next::Watch(Revision(10)));
 }
+
+#[test]
+fn a_watch_is_in_fragments_only_from_where_a_message_was_too_large() {
+    let mut session = watching(5);
+    assert!(!session.wants_fragments());
+    assert!(session.too_large(), "worth another try");
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(6)));
+    assert!(session.wants_fragments());
+    assert!(!session.too_large(), "one event alone is too large");
+    session.judge(created(5));
+    session.judge(events(&[6]));
+    session.connected(OLD);
+    assert!(!session.wants_fragments(), "that is behind it");
+}
