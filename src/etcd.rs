@@ -26,10 +26,6 @@ use crate::core::session::{Header, WatchMessage};
 pub use connection::{Connection, Patience};
 pub use server::{Server, ServerError};
 
-/// For one page: etcd itself gives a linearizable read up after 7 s without a leader; the
-/// rest is for the bytes of a large page on a slow line.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Apart from that of the watch itself, which etcd counts from 0.
 const PING_WATCH_ID: i64 = 1;
 
@@ -70,7 +66,7 @@ impl Connection {
     /// Reads keys from `from` to the end of the prefix, at most `limit`; at the newest
     /// revision, or at `pinned`. A linearizable read.
     pub async fn page(
-        &mut self,
+        &self,
         prefix: &Prefix,
         from: Vec<u8>,
         limit: usize,
@@ -80,7 +76,8 @@ impl Connection {
             .with_range(prefix.range_end())
             .with_limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .with_revision(pinned.map_or(0, |revision| revision.0));
-        let response = within(PAGE_TIMEOUT, self.kv.get(from, Some(options))).await?;
+        let mut kv = self.kv.clone();
+        let response = self.answer(kv.get(from, Some(options))).await?;
         Ok(Page {
             header: header(response.header()),
             more: response.more(),
@@ -95,11 +92,11 @@ impl Connection {
         &self,
         lookup: &Lookup,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send + use<> {
-        let mut kv = self.kv.clone();
+        let (mut kv, limit) = (self.kv.clone(), self.patience.answer);
         let key = lookup.key.clone();
         let options = GetOptions::new().with_revision(lookup.mod_revision.previous().0);
         async move {
-            let response = within(PAGE_TIMEOUT, kv.get(key, Some(options))).await?;
+            let response = within(limit, kv.get(key, Some(options))).await?;
             Ok(response.0.kvs.into_iter().next().map(|kv| kv.value))
         }
     }

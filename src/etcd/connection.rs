@@ -1,8 +1,10 @@
 //! Reaching a member.
 
+use std::future::Future;
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, KvClient, WatchClient};
+use etcd_client::{Client, ConnectOptions, KvClient, MaintenanceClient, WatchClient};
+use tokio::time::sleep;
 
 use super::{Error, Server, header, within};
 use crate::core::paging::DECODE_LIMIT;
@@ -10,6 +12,10 @@ use crate::core::session::Header;
 
 /// etcd closes connections that are probed on this level more often than every 5 s.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(6);
+
+/// For one answer: etcd itself gives a linearizable read up after 7 s without a leader; the
+/// rest is for the bytes of a large page on a slow line.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long to wait for a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,7 @@ impl Default for Patience {
 pub struct Connection {
     pub(super) kv: KvClient,
     pub(super) watch: WatchClient,
+    maintenance: MaintenanceClient,
     pub(super) patience: Patience,
     /// Which version of etcd the member is; empty if it did not say.
     pub version: String,
@@ -62,10 +69,35 @@ impl Connection {
         Ok(Self {
             kv: client.kv_client().max_decoding_message_size(DECODE_LIMIT),
             watch: client.watch_client().max_decoding_message_size(DECODE_LIMIT),
+            maintenance: client.maintenance_client(),
             patience,
             version,
             header,
         })
+    }
+
+    /// Waits for an answer that may take its time, as long as the member shows that it lives:
+    /// on a slow line it is given up later than a member that hangs.
+    pub(super) async fn answer<T>(
+        &self,
+        request: impl Future<Output = Result<T, etcd_client::Error>>,
+    ) -> Result<T, Error> {
+        let mut maintenance = self.maintenance.clone();
+        let request = Box::pin(within(ANSWER_LIMIT, request));
+        let hangs = Box::pin(async {
+            loop {
+                sleep(self.patience.idle).await;
+                // Whatever it answers, it answers.
+                let asked = within(self.patience.answer, maintenance.status()).await;
+                if let Err(silence @ Error::Timeout(_)) = asked {
+                    return silence;
+                }
+            }
+        });
+        tokio::select! {
+            answer = request => answer,
+            silence = hangs => Err(silence),
+        }
     }
 }
 

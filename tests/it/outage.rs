@@ -20,7 +20,7 @@ const QUICK: [&str; 4] = ["--debounce", "10ms", "--debounce-max", "50ms"];
 const RECOVERY: Duration = Duration::from_secs(5);
 
 /// How soon a connection that has fallen silent must be noticed.
-const NOTICE: Duration = Duration::from_secs(45);
+const NOTICE: Duration = Duration::from_secs(15);
 
 async fn the_file_stays_while_etcd_is_down_and_is_right_within_five_seconds_after(mut etcd: Etcd) {
     let file = TargetFile::new();
