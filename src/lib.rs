@@ -7,7 +7,7 @@
 //!
 //! # The picture
 //!
-//! A functional core in an imperative shell of four actors:
+//! A functional core in an imperative shell of actors:
 //!
 //! ```text
 //!              Observed(Event), awaited              Dirty (hint)
@@ -18,6 +18,9 @@
 //!                                                                  └──────────────── DriftWatcher
 //! ```
 //!
+//! Beside them an Auditor compares the registry with etcd now and then, and has the watcher list
+//! anew if they differ.
+//!
 //! Data is sent and awaited; hints carry nothing and may be dropped: whoever gets one pulls
 //! the truth. Pulls go one way, so nothing can deadlock.
 //!
@@ -26,7 +29,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`core`] | every decision, as pure functions and state machines: no I/O, no clock |
-//! | [`actors`] | the four actors, which carry the decisions out, and their messages |
+//! | [`actors`] | the actors, which carry the decisions out, and their messages |
 //! | [`etcd`] | the edge to etcd, the only module that knows `etcd_client` |
 //! | [`mod@file`] | the edge to the disk, the only module that does file I/O |
 //! | [`backoff`] | delays after failures, the only module that knows `backoff` |
@@ -47,9 +50,11 @@
 //! 5. **Gap-free**: no change between a list and a watch, or between two watches, is lost.
 //! 6. **One burst, one write**, and equal bytes are never written again.
 //! 7. **Drift is healed** within a second, judged by the bytes.
-//! 8. **Bounded**: every queue is; a slow reader slows the stream of etcd.
-//! 9. **One bad entry harms itself only**, and is said with key and reason.
-//! 10. **A clean stop loses nothing**: what is pending is published first.
+//! 8. **Alive or said**: a connection that has gone silent is noticed and replaced, and the log
+//!    says since when the file may be stale.
+//! 9. **Bounded**: every queue is; a slow reader slows the stream of etcd.
+//! 10. **One bad entry harms itself only**, and is said with key and reason.
+//! 11. **A clean stop loses nothing**: what is pending is published first.
 
 pub mod actors;
 pub mod app;

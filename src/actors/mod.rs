@@ -1,4 +1,4 @@
-//! The imperative shell: four actors that carry out what the core decides.
+//! The imperative shell: actors that carry out what the core decides.
 //!
 //! ```text
 //!              Observed(Event), awaited              Dirty (hint)
@@ -8,6 +8,9 @@
 //!                                                    answer None)  │ Inspect (hint)         v
 //!                                                                  └──────────────── DriftWatcher
 //! ```
+//!
+//! Beside them the Auditor lists what etcd holds and has the registry compare itself with it
+//! (`Audit`, awaited); if they differ, it tells the watcher to list anew.
 //!
 //! Data is sent and awaited, so a slow registry pauses the stream of etcd, and every queue is
 //! bounded. Hints carry nothing and may be dropped: a full mailbox already holds one, and
