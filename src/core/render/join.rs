@@ -77,7 +77,9 @@ fn by_job<'d>(
 fn union(left: &Piece, right: &Piece) -> Piece {
     let read: Vec<_> = left.groups().chain(right.groups()).collect();
     let mut groups = Groups::new();
-    read.iter().for_each(|group| group.add_to(&mut groups));
+    for group in &read {
+        group.add_to(&mut groups);
+    }
     Piece::of(left.job(), groups)
 }
 
@@ -93,7 +95,7 @@ mod tests {
     /// Job and value, as they are registered.
     type Entry = (u8, u8, u8);
 
-    fn target((_, address, label): &Entry) -> Target {
+    fn target((_, address, label): Entry) -> Target {
         let value = match label {
             0 => format!("h:{}", address + 1),
             _ => format!(
@@ -107,7 +109,7 @@ mod tests {
 
     fn document(entries: &[Entry]) -> Document {
         let mut jobs: BTreeMap<String, Vec<Target>> = BTreeMap::new();
-        for entry in entries {
+        for &entry in entries {
             jobs.entry(format!("job \"{}\",\n", entry.0)).or_default().push(target(entry));
         }
         let mut document = Document::new(Revision(1));

@@ -61,7 +61,9 @@ impl Document {
         let mut document = Self::new(Revision(0));
         for (job, groups) in jobs {
             let mut of_job = Groups::new();
-            groups.iter().for_each(|group| group.add_to(&mut of_job));
+            for group in &groups {
+                group.add_to(&mut of_job);
+            }
             document.push(&Piece::of(&job, of_job));
         }
         Ok(document)
