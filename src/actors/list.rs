@@ -17,7 +17,8 @@ const AT_ONCE: usize = 32;
 const MOST: usize = 1_000;
 const BUDGET: Duration = Duration::from_secs(2);
 
-/// Lists the prefix and returns the header of the list: all pages are of its revision.
+/// Lists the prefix and returns the header of the list: all pages are of its revision. Its end
+/// is left to say.
 pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result<Header, End> {
     wire.send(Event::ListStarted).await?;
     let mut from = wire.prefix.as_str().as_bytes().to_vec();
@@ -45,7 +46,6 @@ pub(super) async fn list(connection: &mut Connection, wire: &mut Wire) -> Result
         }
     };
     recover(lookups, connection, wire).await?;
-    wire.send(Event::ListEnded(header.revision)).await?;
     Ok(header)
 }
 

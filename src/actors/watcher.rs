@@ -20,7 +20,7 @@ use super::messages::{LastFailure, Observed, Relist, Stop};
 use super::outage::Outage;
 use super::wire::{Command, End, Wire};
 use crate::backoff::Backoff;
-use crate::core::event::Revision;
+use crate::core::event::{Event, Revision};
 use crate::core::key::Prefix;
 use crate::core::liveness::{Action, Liveness, Sign};
 use crate::core::session::{Next, RelistReason, Session, Verdict, WatchEnd};
@@ -177,7 +177,9 @@ impl Task {
         let header = list(connection, &mut self.wire).await?;
         if let Some(odd) = self.session.listed(header) {
             warn!(what = %odd, "the list begins a new epoch of revisions");
+            self.wire.send(Event::EpochBegan).await?;
         }
+        self.wire.send(Event::ListEnded(header.revision)).await?;
         self.outage.over();
         self.backoff.succeeded(Instant::now());
         Ok(())

@@ -79,6 +79,9 @@ pub enum Event {
     Page(Vec<KeyValue>),
     /// Answers to the [`Lookup`]s that the pages of this list asked for.
     Recovered(Vec<Recovered>),
+    /// The list shows another history of revisions than what is held so far: its cluster went
+    /// back in time, or is another one. Comes, if at all, right before the list's end.
+    EpochBegan,
     /// The list is complete as of this revision and replaces what was held.
     ListEnded(Revision),
     /// Changes after the last list.

@@ -8,7 +8,7 @@ use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
 use super::key::Prefix;
 use super::quarantine::Quarantine;
-use super::render::Document;
+use super::render::{Document, Origin};
 
 /// All that is known of the prefix.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Registry {
 struct Held {
     entries: Entries,
     revision: Revision,
+    /// The list that `entries` go back to.
+    origin: Origin,
     /// Whether the newest revision is there as a whole.
     whole: bool,
     /// Whether a part of a revision changed something, to be said with its end.
@@ -33,6 +35,7 @@ struct Held {
 struct Listing {
     entries: Entries,
     quarantined: Vec<Quarantine>,
+    new_epoch: bool,
 }
 
 /// What an event did.
@@ -81,7 +84,7 @@ impl Registry {
         match event {
             Event::ListStarted => {
                 let entries = Entries::new(self.prefix.clone());
-                self.listing = Some(Listing { entries, quarantined: Vec::new() });
+                self.listing = Some(Listing { entries, quarantined: Vec::new(), new_epoch: false });
             }
             Event::Page(page) => self.take_page(page, &mut applied),
             Event::Recovered(values) => {
@@ -89,6 +92,11 @@ impl Registry {
                     for value in &values {
                         listing.entries.recover(value);
                     }
+                }
+            }
+            Event::EpochBegan => {
+                if let Some(listing) = &mut self.listing {
+                    listing.new_epoch = true;
                 }
             }
             Event::ListEnded(revision) => self.end_list(revision, &mut applied),
@@ -103,7 +111,7 @@ impl Registry {
     /// the middle of a revision.
     pub fn render(&mut self) -> Option<Document> {
         let held = self.held.as_mut().filter(|held| held.whole)?;
-        Some(held.entries.render(held.revision))
+        Some(held.entries.render(held.revision).of(held.origin))
     }
 
     /// How many keys are held, and as of which revision.
@@ -127,14 +135,21 @@ impl Registry {
     }
 
     fn end_list(&mut self, revision: Revision, applied: &mut Applied) {
-        let Some(Listing { entries, mut quarantined }) = self.listing.take() else {
+        let Some(Listing { entries, mut quarantined, new_epoch }) = self.listing.take() else {
             return;
         };
         for quarantine in &mut quarantined {
             quarantine.keeps_last_good = entries.has_target(&quarantine.key);
         }
         let counts = entries.counts();
-        let replaced = self.held.replace(Held { entries, revision, whole: true, unsaid: false });
+        let before = self.held.as_ref().map(|held| held.origin).unwrap_or_default();
+        let origin = Origin {
+            epoch: before.epoch + u32::from(new_epoch),
+            list: before.list + 1,
+            list_was_empty: counts.targets == 0,
+        };
+        let held = Held { entries, revision, origin, whole: true, unsaid: false };
+        let replaced = self.held.replace(held);
         applied.changed = true;
         applied.quarantined = quarantined;
         applied.listed = Some(Listed {

@@ -208,7 +208,7 @@ impl Session {
         self.relist.get_or_insert(RelistReason::Requested);
     }
 
-    /// A list at this revision is complete, and the registry has taken it. Returns what is
+    /// A list at this revision is complete, and the registry is about to take it. Returns what is
     /// odd about it compared with what was known before.
     pub fn listed(&mut self, header: Header) -> Option<RelistReason> {
         let Header { cluster_id, revision, .. } = header;
