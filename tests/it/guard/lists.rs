@@ -1,7 +1,9 @@
 //! Removals that a list shows.
 
+use rustix::process::Signal;
+
 use super::{HELD, QUICK, RECOVERED, holds, joined, register, watching};
-use crate::support::backend::{Etcd, on_both, on_embedded};
+use crate::support::backend::{Etcd, on_both, on_embedded, on_real};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::gate::Gate;
@@ -69,10 +71,8 @@ async fn a_registry_that_has_gone_back_in_time_is_held_if_most_addresses_are_gon
     etcd.delete_prefix("/services/").await;
     register(&etcd, "other", 0..1_000).await;
     etcd.delete_prefix("/services/").await;
-    let (file, daemon, fleet) = {
-        register(&etcd, "web", 200..300).await;
-        watching(&etcd, 0, &QUICK).await
-    };
+    register(&etcd, "web", 200..300).await;
+    let (file, daemon, fleet) = watching(&etcd, 0, &QUICK).await;
     store.restore(&backup);
     etcd.faulty().faults().kill_connections();
     holds(&daemon, 100).await;
@@ -103,6 +103,33 @@ on_both!(
     a_relist_that_shows_few_is_held,
     a_list_that_comes_back_empty_is_held_however_small_the_fleet,
 );
+
+async fn a_restore_of_a_backup_under_the_daemon_is_recognised_and_held(mut etcd: Etcd) {
+    register(&etcd, "web", 0..100).await;
+    let backup = etcd.files().save_snapshot();
+    etcd.delete_prefix("/services/").await;
+    register(&etcd, "web", 200..300).await;
+    let (file, mut daemon, fleet) = watching(&etcd, 0, &QUICK).await;
+
+    etcd.kill().await;
+    daemon.wait_for_log("connection lost").await;
+    etcd.files().restore_snapshot(&backup);
+    etcd.restart().await;
+    daemon.wait_for_log("the list begins a new epoch of revisions").await;
+    holds(&daemon, 100).await;
+    etcd.put("/services/api/1", "10.0.9.8:80").await;
+    file.becomes(&joined(&etcd, &fleet), SOON).await;
+    assert_eq!(file.groups()[1].targets.len(), 200);
+
+    daemon.signal(Signal::USR1);
+    file.follows(&etcd).await;
+    daemon.still_runs();
+}
+
+mod backups {
+    use super::{a_restore_of_a_backup_under_the_daemon_is_recognised_and_held, on_real};
+    on_real!(Sync::Always: a_restore_of_a_backup_under_the_daemon_is_recognised_and_held);
+}
 
 mod faults {
     use super::{
