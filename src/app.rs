@@ -1,25 +1,32 @@
 //! The program: starts the actors, hears the signals, stops in order.
 
+mod signals;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::actors::auditor::{Auditor, Peers};
 use crate::actors::drift::DriftWatcher;
-use crate::actors::messages::{Close, FirstPublish, Flush, LastFailure, Relist, Stop, Subscribe};
+use crate::actors::messages::{
+    Close, FirstPublish, Flush, LastFailure, Release, Relist, Stop, Subscribe, Unpublished,
+};
 use crate::actors::persister::Persister;
 use crate::actors::registry::Registry;
 use crate::actors::watcher::EtcdWatcher;
 use crate::config::Config;
+use crate::core::guard::{Cause, GuardSettings, Hold};
 use crate::core::session::RelistReason;
 use crate::etcd::Server;
 use crate::file;
+use signals::{Request, Requests};
+
+pub use signals::{outlive_requests, terminated};
 
 /// A stop takes no longer than both of these: for the watcher to pass on what it has
 /// received, and for the last write, be the disk as slow as it may.
@@ -53,6 +60,16 @@ pub enum Error {
         /// The target file.
         path: String,
     },
+    /// `--once`: the guard does not believe that so many targets are gone.
+    #[error("{}; {path} is untouched; see whether etcd is ill, and if the targets are really gone, run this again with --guard-ratio 1", why_refused(.hold, .settings))]
+    Refused {
+        /// What would have been removed.
+        hold: Box<Hold>,
+        /// What is too much.
+        settings: GuardSettings,
+        /// The target file.
+        path: String,
+    },
     /// `--once`: told to end before the file was written.
     #[error("interrupted; {path} is untouched")]
     Interrupted {
@@ -73,6 +90,7 @@ impl Error {
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::NoList { .. } => 3,
+            Self::Refused { .. } => 4,
             _ => 1,
         }
     }
@@ -80,7 +98,8 @@ impl Error {
 
 /// Runs the daemon until `shutdown`, or, with `once`, until the file holds the document.
 ///
-/// Must be called within an [`actix::System`]. On SIGHUP it lists anew.
+/// Must be called within an [`actix::System`]. On SIGHUP it lists anew, on SIGUSR1 it lets the
+/// removals through that the guard holds.
 ///
 /// # Errors
 ///
@@ -94,7 +113,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         target_file = %config.target_file.path().display(),
         "starting"
     );
-    let mut hangups = signal(SignalKind::hangup()).map_err(Error::Signals)?;
+    let mut requests = Requests::hear().map_err(Error::Signals)?;
     let actors = Actors::start(config).await?;
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
@@ -104,39 +123,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         tokio::select! {
             () = &mut shutdown => break Ok(()),
             () = actors.died() => break Err(Error::Died),
-            _ = hangups.recv() => {
-                let _ = actors.watcher.send(Relist(RelistReason::Requested)).await;
+            request = requests.next() => match request {
+                Request::Relist => drop(actors.watcher.send(Relist(RelistReason::Requested)).await),
+                Request::Release => drop(actors.persister.send(Release).await),
             }
         }
     };
     let stopped = actors.stop().await;
     ended.and(stopped)
-}
-
-/// From now on SIGTERM and SIGINT don't end the process but complete the returned future; a
-/// second one ends the process at once. Must be called within a runtime.
-pub fn terminated() -> impl Future<Output = ()> {
-    let signals = signal(SignalKind::terminate()).and_then(|terminate| {
-        signal(SignalKind::interrupt()).map(|interrupt| (terminate, interrupt))
-    });
-    async move {
-        let Ok((mut terminate, mut interrupt)) = signals else {
-            warn!("cannot listen for signals: SIGTERM and SIGINT end the process at once");
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => info!("stopping on SIGTERM"),
-            _ = interrupt.recv() => info!("stopping on SIGINT"),
-        }
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            warn!("second signal, ending at once");
-            std::process::exit(1);
-        });
-    }
 }
 
 /// The actors.
@@ -151,6 +145,7 @@ struct Actors {
     etcd_thread: Arbiter,
     audit_thread: Arbiter,
     path: String,
+    guard: GuardSettings,
 }
 
 impl Actors {
@@ -158,7 +153,8 @@ impl Actors {
         let path = config.target_file.path().display().to_string();
         let registry = Registry::new(config.prefix.clone()).start();
         let (file, pull) = (config.target_file.clone(), registry.clone().recipient());
-        let persister = Persister::new(file, config.debounce, pull).start();
+        let (guard, refuses) = (config.guard, config.once.is_some());
+        let persister = Persister::new(file, config.debounce, pull).guarded(guard, refuses).start();
         let hints = Subscribe(persister.clone().recipient());
         registry.send(hints).await.map_err(|_| Error::Died)?;
         let inspect = persister.clone().recipient();
@@ -192,7 +188,17 @@ impl Actors {
         });
         let hints = Subscribe(auditor.clone().recipient());
         watcher.send(hints).await.map_err(|_| Error::Died)?;
-        Ok(Self { watcher, registry, persister, drift, auditor, etcd_thread, audit_thread, path })
+        Ok(Self {
+            watcher,
+            registry,
+            persister,
+            drift,
+            auditor,
+            etcd_thread,
+            audit_thread,
+            path,
+            guard,
+        })
     }
 
     /// Completes when the file holds the first document, or will not; nothing is written after.
@@ -214,10 +220,10 @@ impl Actors {
         let _ = timeout(LAST_WRITE, self.watcher.send(Stop)).await;
         self.etcd_thread.stop();
         self.audit_thread.stop();
-        let path = self.path;
+        let (path, guard) = (self.path, self.guard);
         match closed {
             Ok(Ok(Ok(true))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(Error::Publish(error)),
+            Ok(Ok(Err(why))) => Err(unpublished(why, guard, path)),
             Ok(Ok(Ok(false))) if interrupted => Err(Error::Interrupted { path }),
             Ok(Ok(Ok(false))) => {
                 let failure = failure.unwrap_or_else(|| "the list came too late".into());
@@ -250,11 +256,33 @@ impl Actors {
         self.etcd_thread.stop();
         self.audit_thread.stop();
         match flushed {
-            Ok(Ok(published)) => published.map_err(Error::Publish)?,
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(why))) => return Err(unpublished(why, self.guard, self.path)),
             Ok(Err(_)) => return Err(Error::Died),
             Err(_) => return Err(Error::Slow { path: self.path }),
         }
         info!("stopped");
         Ok(())
+    }
+}
+
+fn unpublished(why: Unpublished, settings: GuardSettings, path: String) -> Error {
+    match why {
+        Unpublished::Failed(error) => Error::Publish(error),
+        Unpublished::Refused(hold) => Error::Refused { hold: Box::new(hold), settings, path },
+    }
+}
+
+fn why_refused(hold: &Hold, settings: &GuardSettings) -> String {
+    let Hold { published, wanted, removals, .. } = hold;
+    let GuardSettings { ratio, min, .. } = settings;
+    match hold.cause {
+        Cause::TooMany => format!(
+            "refused: the {wanted} targets in etcd would remove {removals} of the {published} in \
+             the target file, more than --guard-ratio {ratio} and --guard-min {min} allow"
+        ),
+        Cause::EmptyList => format!(
+            "refused: etcd lists no target under --prefix, and the target file has {published}"
+        ),
     }
 }

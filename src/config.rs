@@ -10,11 +10,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::core::debounce::Debounce;
+use crate::core::guard::GuardSettings;
 use crate::core::key::Prefix;
 use crate::etcd::{Patience, Server};
 use crate::file::TargetFile;
 
-pub use args::{Arguments, EtcdArgs, RunningArgs, TargetArgs};
+pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use parse::Servers;
 
 /// The endings that `file_sd_configs` accepts.
@@ -43,6 +44,8 @@ pub struct Config {
     pub target_file: TargetFile,
     /// When a burst of changes is over.
     pub debounce: Debounce,
+    /// Which removals are too many to be believed.
+    pub guard: GuardSettings,
     /// How often to look at the file even without a notification.
     pub drift_interval: Duration,
     /// Set to list and publish once and end, within that time.
@@ -108,7 +111,7 @@ pub enum ConfigError {
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, target, running } = self;
+        let Self { etcd, target, guard, running } = self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -119,6 +122,7 @@ impl Arguments {
             ("dial-timeout", etcd.dial_timeout),
             ("keepalive-time", etcd.keepalive_time),
             ("keepalive-timeout", etcd.keepalive_timeout),
+            ("guard-hold", guard.guard_hold),
         ] {
             if given < SHORTEST {
                 return Err(ConfigError::TooShort { flag, given });
@@ -140,6 +144,11 @@ impl Arguments {
             max_entries: etcd.max_entries,
             target_file: check_target_file(target.target_file)?,
             debounce: Debounce::new(quiet, ceiling),
+            guard: GuardSettings {
+                ratio: guard.guard_ratio,
+                min: guard.guard_min,
+                hold: guard.guard_hold,
+            },
             drift_interval: target.drift_interval,
             once: running.once.then_some(running.timeout),
         })

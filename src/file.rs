@@ -31,6 +31,9 @@ const TEMPORARY: &str = "tmp";
 
 const BUFFER: usize = 256 << 10;
 
+/// The longest file that is read as a whole, in bytes: some 25 million targets.
+const LONGEST: u64 = 512 << 20;
+
 /// The file that Prometheus reads.
 #[derive(Clone, Debug)]
 pub struct TargetFile {
@@ -120,6 +123,21 @@ impl TargetFile {
             Ok(metadata) => Ok(Some(Identity::of(&metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.error("look at", error)),
+        }
+    }
+
+    /// The bytes that Prometheus reads there, be it through a symlink; `None` if there is no
+    /// file.
+    pub fn read(&self) -> Result<Option<Vec<u8>>, Error> {
+        let read = || match fs::metadata(&self.path)? {
+            other if !other.is_file() => Err(io::Error::other("it is not a regular file")),
+            long if long.len() > LONGEST => Err(io::Error::other("it is longer than 512 MiB")),
+            _ => fs::read(&self.path),
+        };
+        match read() {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.error("read", error)),
         }
     }
 

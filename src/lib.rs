@@ -41,10 +41,10 @@
 //!
 //! 1. **Convergence**: when etcd is quiet and reachable, the file is the rendering of its
 //!    entries, byte for byte the same on every host; an entry whose value has gone bad keeps
-//!    its last good target.
+//!    its last good target, and removals that the guard holds are still to come.
 //! 2. **Whole**: whoever opens the file reads one complete document.
-//! 3. **Never blank on doubt**: nothing is published before a complete list, and losing etcd
-//!    changes nothing on disk.
+//! 3. **Never blank on doubt**: nothing is published before a complete list, losing etcd
+//!    changes nothing on disk, and a mass removal is held until it is believed.
 //! 4. **Never backwards**: no document of an older revision of the same cluster replaces a
 //!    newer one.
 //! 5. **Gap-free**: no change between a list and a watch, or between two watches, is lost.
@@ -65,4 +65,4 @@ pub mod etcd;
 pub mod file;
 pub mod telemetry;
 
-pub use app::{run, terminated};
+pub use app::{outlive_requests, run, terminated};

@@ -9,13 +9,14 @@ use etcd_sd::telemetry::{self, Chain};
 use tracing::error;
 
 fn main() {
+    let system = actix::System::new();
+    system.block_on(async { etcd_sd::outlive_requests() });
     let args = Arguments::parse();
     telemetry::init(args.running.log_level, args.running.log_format);
     let config = match args.config() {
         Ok(config) => config,
         Err(error) => Arguments::command().error(ErrorKind::ValueValidation, error).exit(),
     };
-    let system = actix::System::new();
     let run = async { etcd_sd::run(config, etcd_sd::terminated()).await };
     let code = match system.block_on(run) {
         Ok(()) => 0,

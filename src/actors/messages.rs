@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use actix::{Message, MessageResponse, Recipient};
+use thiserror::Error;
 
 use crate::core::event::{Event, Lookup};
+use crate::core::guard::Hold;
 use crate::core::registry::{Audited, Check};
 use crate::core::render::Document;
 use crate::core::session::{Position, RelistReason};
@@ -66,19 +68,35 @@ pub struct Subscribe<M: Message<Result = ()> + Send>(pub Recipient<M>);
 #[rtype(result = "PublishResult")]
 pub struct Flush;
 
+/// `app` to `Persister`: let the removals through that the guard holds.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Release;
+
 /// `app` to `Persister`: say when the first document is in the file, or could not be written.
 #[derive(Message)]
 #[rtype(result = "PublishResult")]
 pub struct FirstPublish;
 
 /// `app` to `Persister`: write nothing from now on. Answered when no write is under way any
-/// more, with whether the file holds a document, or why the last write failed.
+/// more, with whether the file holds a document, or why not.
 #[derive(Message)]
-#[rtype(result = "Result<bool, Arc<file::Error>>")]
+#[rtype(result = "Result<bool, Unpublished>")]
 pub struct Close;
 
 /// Whether the file holds the document.
-pub type PublishResult = Result<(), Arc<file::Error>>;
+pub type PublishResult = Result<(), Unpublished>;
+
+/// Why the file does not hold the document.
+#[derive(Clone, Debug, Error)]
+pub enum Unpublished {
+    /// It could not be written.
+    #[error(transparent)]
+    Failed(Arc<file::Error>),
+    /// The guard is told to refuse what it would else hold.
+    #[error("it would remove {} targets", .0.removals)]
+    Refused(Hold),
+}
 
 /// `app` and `Auditor` to `EtcdWatcher`: list anew.
 #[derive(Message)]

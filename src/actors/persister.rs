@@ -4,24 +4,28 @@
 //! it is time, and compares, writes and heals the file where blocking is allowed. At most one
 //! such task is under way.
 
+mod answers;
+mod holding;
+
 use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture,
-    SpawnHandle, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, SpawnHandle, WrapFuture,
 };
-use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::messages::{Close, Dirty, FirstPublish, Flush, Inspect, PublishResult, Render};
+use super::messages::{Dirty, Inspect, Render, Unpublished};
 use super::publish::{Disk, Report, Written, now, work};
 use crate::backoff::Backoff;
 use crate::core::debounce::Debounce;
+use crate::core::guard::{Guard, GuardSettings};
 use crate::core::persist::{Outcome, Schedule, Step, Task};
 use crate::file::{Error, TargetFile};
 use crate::telemetry::{Chain, seconds};
+use answers::Answers;
+use holding::Holding;
 
 /// The actor that writes.
 pub struct Persister {
@@ -32,17 +36,16 @@ pub struct Persister {
     timer: Option<(Instant, SpawnHandle)>,
     backoff: Backoff,
     disk: Disk,
+    holding: Holding,
     failure: Option<Arc<Error>>,
     fighting: bool,
     unsynced: bool,
-    flushes: Vec<oneshot::Sender<PublishResult>>,
-    first_publishes: Vec<oneshot::Sender<PublishResult>>,
-    closed: bool,
-    closes: Vec<oneshot::Sender<CloseResult>>,
+    answers: Answers,
 }
 
 impl Persister {
-    /// Writes what `registry` renders to `file`, when `debounce` says that it is time.
+    /// Writes what `registry` renders to `file`, when `debounce` says that it is time. Mass
+    /// removals are held by the default settings of the guard.
     #[must_use]
     pub fn new(file: TargetFile, debounce: Debounce, registry: Recipient<Render>) -> Self {
         Self {
@@ -52,20 +55,25 @@ impl Persister {
             timer: None,
             backoff: Backoff::for_disk(),
             disk: Disk::default(),
+            holding: Holding::default(),
             failure: None,
             fighting: false,
             unsynced: false,
-            flushes: Vec::new(),
-            first_publishes: Vec::new(),
-            closed: false,
-            closes: Vec::new(),
+            answers: Answers::default(),
         }
+    }
+
+    /// Holds mass removals by these settings; with `refuses`, a document that would need it is
+    /// not published at all.
+    #[must_use]
+    pub fn guarded(mut self, settings: GuardSettings, refuses: bool) -> Self {
+        (self.disk.guard, self.disk.refuses) = (Guard::new(settings), refuses);
+        self
     }
 
     /// Does what is due, or sets the timer for it.
     fn proceed(&mut self, ctx: &mut Context<Self>) {
-        if self.closed {
-            self.answer_closes();
+        if self.is_closed() {
             return;
         }
         let now = now();
@@ -78,6 +86,7 @@ impl Persister {
                 let work = work(file, self.registry.clone(), disk, task);
                 ctx.spawn(work.into_actor(self).map(move |(disk, result), actor, ctx| {
                     actor.disk = disk;
+                    actor.heed_guard(ctx);
                     actor.finish(task, result);
                     actor.proceed(ctx);
                 }));
@@ -104,42 +113,32 @@ impl Persister {
     fn finish(&mut self, task: Task, result: Result<Report, Error>) {
         let now = now();
         let (outcome, answer) = match result {
+            Ok(Report::Refused(hold)) => {
+                self.holding.refused = Some(hold);
+                (Outcome::Looked, Err(Unpublished::Refused(hold)))
+            }
             Ok(report) => (self.succeed(task, &report, now), Ok(())),
             Err(error) => {
                 let error = Arc::new(error);
-                (self.fail(&error, now), Err(error))
+                (self.fail(&error, now), Err(Unpublished::Failed(error)))
             }
         };
         self.schedule.finish(task, outcome, now);
-        if task.flush {
-            // With no document to publish there is nothing to lose.
-            answer_all(&mut self.flushes, &answer);
-        }
-        if self.disk.published.is_some() || (answer.is_err() && task.wants_document()) {
-            answer_all(&mut self.first_publishes, &answer);
-        }
-    }
-
-    fn answer_closes(&mut self) {
-        if !self.schedule.is_working() {
-            for sender in self.closes.drain(..) {
-                let failed = self.failure.clone().map_or(Ok(self.disk.published.is_some()), Err);
-                let _ = sender.send(failed);
-            }
-        }
+        self.answer(task, &answer);
     }
 
     fn succeed(&mut self, task: Task, report: &Report, now: Instant) -> Outcome {
         let path = self.file.path().display();
         let (drift, written) = match report {
             Report::NotReady => return Outcome::NotReady,
-            Report::Looked(None) => return Outcome::Looked,
+            Report::Looked(None) | Report::Refused(_) => return Outcome::Looked,
             Report::Looked(Some(drift)) => {
                 info!(%path, found = %drift, "the target file changed; left alone until the first complete list");
                 return Outcome::Looked;
             }
             Report::Published { drift, written } => (*drift, written),
         };
+        self.holding.refused = None;
         self.backoff.succeeded(now);
         if self.failure.take().is_some() {
             info!(%path, "the target file can be written again");
@@ -147,16 +146,17 @@ impl Persister {
         if let Some(document) = &self.disk.published {
             let (revision, services) = (document.revision().0, document.services());
             let (targets, bytes) = (document.targets(), document.len());
+            let held = self.disk.guard.hold().map(|hold| hold.removals);
             let since_change_seconds = task.since.map(|since| seconds(now - since));
             match written {
                 Written::Before => {}
                 Written::Elsewhere => {
-                    info!(%path, revision, services, targets, bytes, "the target file is right already");
+                    info!(%path, revision, services, targets, held, bytes, "the target file is right already");
                 }
                 Written::Now { took, .. } => {
                     let took_seconds = seconds(*took);
                     info!(
-                        %path, revision, services, targets, bytes, since_change_seconds,
+                        %path, revision, services, targets, held, bytes, since_change_seconds,
                         took_seconds, "published"
                     );
                 }
@@ -236,51 +236,5 @@ impl Handler<Inspect> for Persister {
         self.watch_fight();
         self.schedule.inspect(now());
         self.proceed(ctx);
-    }
-}
-
-impl Handler<Flush> for Persister {
-    type Result = ResponseFuture<PublishResult>;
-
-    fn handle(&mut self, _: Flush, ctx: &mut Self::Context) -> Self::Result {
-        let (sender, answer) = oneshot::channel();
-        self.flushes.push(sender);
-        self.schedule.flush();
-        self.proceed(ctx);
-        Box::pin(async move { answer.await.unwrap_or(Ok(())) })
-    }
-}
-
-impl Handler<Close> for Persister {
-    type Result = ResponseFuture<CloseResult>;
-
-    fn handle(&mut self, _: Close, ctx: &mut Self::Context) -> Self::Result {
-        let (sender, answer) = oneshot::channel();
-        self.closed = true;
-        self.closes.push(sender);
-        self.proceed(ctx);
-        Box::pin(async move { answer.await.unwrap_or(Ok(false)) })
-    }
-}
-
-impl Handler<FirstPublish> for Persister {
-    type Result = ResponseFuture<PublishResult>;
-
-    fn handle(&mut self, _: FirstPublish, _: &mut Self::Context) -> Self::Result {
-        let (sender, answer) = oneshot::channel();
-        if self.disk.published.is_some() {
-            let _ = sender.send(Ok(()));
-        } else {
-            self.first_publishes.push(sender);
-        }
-        Box::pin(async move { answer.await.unwrap_or(Ok(())) })
-    }
-}
-
-type CloseResult = <Close as Message>::Result;
-
-fn answer_all(waiting: &mut Vec<oneshot::Sender<PublishResult>>, answer: &PublishResult) {
-    for sender in waiting.drain(..) {
-        let _ = sender.send(answer.clone());
     }
 }

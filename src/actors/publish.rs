@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
+use tracing::{info, warn};
 
 use super::messages::Render;
+use crate::core::guard::{Guard, Hold};
 use crate::core::persist::{Known, Plan, Task, plan};
 use crate::core::render::Document;
 use crate::file::{Drift, Error, Identity, Mode, Replaced, TargetFile};
+use crate::telemetry::Chain;
 
 /// What is known of the file, and what it should hold.
 #[derive(Default)]
@@ -18,6 +21,10 @@ pub(super) struct Disk {
     /// The permissions that the file should have: the operator's, not those of a foreign file
     /// in its place.
     mode: Option<Mode>,
+    /// Holds back removals that are too many to be believed.
+    pub(super) guard: Guard,
+    /// Whether such removals are refused: nothing is written then.
+    pub(super) refuses: bool,
 }
 
 /// What a task did.
@@ -27,6 +34,8 @@ pub(super) enum Report {
     /// Only looked at the file: no drift, or one that must be left alone as long as there is
     /// no document.
     Looked(Option<Drift>),
+    /// The document would remove too much.
+    Refused(Hold),
     /// The file holds the document.
     Published {
         /// What the file held that nobody had told it to hold.
@@ -70,13 +79,19 @@ pub(super) async fn work(
     if !task.wants_document() && (drift.is_none() || disk.published.is_none()) {
         return (disk, Ok(Report::Looked(drift)));
     }
+    let rendered = registry.send(Render).await.ok().flatten();
     // In the middle of a revision the last published document is what heals the file.
-    let document = registry.send(Render).await.ok().flatten();
-    let Some(document) = document.or_else(|| drift.and(disk.published.clone())) else {
+    let again = disk.published.clone().filter(|_| drift.is_some());
+    if rendered.is_none() && again.is_none() {
         return (disk, Ok(Report::NotReady));
-    };
+    }
     blocking(move || {
-        let result = disk.publish(&file, document, drift);
+        let reviewed = rendered.map(|wanted| disk.guard.review(wanted, now()));
+        let result = match (disk.guard.hold(), reviewed.or(again)) {
+            (Some(hold), _) if disk.refuses => Ok(Report::Refused(hold)),
+            (_, Some(document)) => disk.publish(&file, document, drift),
+            (_, None) => Ok(Report::NotReady),
+        };
         (disk, result)
     })
     .await
@@ -93,6 +108,7 @@ impl Disk {
     ) -> Result<Option<Drift>, Error> {
         let seen = file.identity()?;
         let Some(known) = &mut self.known else {
+            self.take_baseline(file);
             self.known = Some(Known::new(seen, now));
             return Ok(None);
         };
@@ -109,6 +125,26 @@ impl Disk {
             known.confirm(seen, now);
         }
         Ok(drift)
+    }
+
+    /// What the file holds before the first publish is the guard's baseline.
+    fn take_baseline(&mut self, file: &TargetFile) {
+        if self.guard.settings().is_off() {
+            return;
+        }
+        let path = file.path().display();
+        match file.read().map(|bytes| bytes.filter(|bytes| !bytes.is_empty())) {
+            Ok(None) => {}
+            Ok(Some(bytes)) => match Document::parse(&bytes) {
+                Ok(document) => self.guard.baseline(document),
+                Err(error) => {
+                    info!(%path, %error, "what the target file holds is not guarded against removal");
+                }
+            },
+            Err(error) => {
+                warn!(error = %Chain(&error), "what the target file holds is not guarded against removal");
+            }
+        }
     }
 
     /// Makes the file hold `document`, unless it does already.
@@ -141,6 +177,7 @@ impl Disk {
         };
         // Before the first publish nobody had told the file to hold anything.
         let drift = drift.filter(|_| self.published.is_some());
+        self.guard.published(&document, now());
         self.published = Some(document);
         Ok(Report::Published { drift, written })
     }

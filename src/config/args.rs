@@ -27,6 +27,9 @@ pub struct Arguments {
     /// What Prometheus reads.
     #[command(flatten)]
     pub target: TargetArgs,
+    /// What is not believed at once.
+    #[command(flatten)]
+    pub guard: GuardArgs,
     /// How the program runs.
     #[command(flatten)]
     pub running: RunningArgs,
@@ -36,10 +39,10 @@ const AFTER_HELP: &str = "\
 Durations: 250ms, 2s, 5m.
 
 Signals: SIGTERM and SIGINT write what is pending and stop, a second one stops at once;
-SIGHUP lists anew.
+SIGHUP lists anew; SIGUSR1 lets the removals through that the guard holds.
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 no complete list from
-etcd in time (--once).
+etcd in time (--once), 4 too many targets would be removed (--once).
 
 Prometheus:
   scrape_configs:
@@ -125,13 +128,39 @@ pub struct TargetArgs {
     pub drift_interval: Duration,
 }
 
+/// Which removals are too many to be believed.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Mass-removal guard")]
+pub struct GuardArgs {
+    /// Hold a removal of more than this share of the published targets; 1 for no guard
+    ///
+    /// Counted over a minute, longer in large fleets, by how many targets fewer each service
+    /// has: a rolling restart is no removal. While it is held, these targets stay in the file
+    /// and additions go in, until enough are back, --guard-hold is over, or SIGUSR1 comes. A
+    /// list of etcd that comes back empty is always held.
+    #[arg(long, value_name = "RATIO", env = "ETCD_SD_GUARD_RATIO", default_value = "0.5",
+          value_parser = parse::ratio)]
+    pub guard_ratio: f64,
+
+    /// Hold no removal of this many targets or fewer
+    #[arg(long, value_name = "NUMBER", env = "ETCD_SD_GUARD_MIN", default_value = "20",
+          value_parser = parse::guard_min)]
+    pub guard_min: usize,
+
+    /// For how long a removal is held before it is believed
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_GUARD_HOLD", default_value = "5m",
+          value_parser = parse::duration)]
+    pub guard_hold: Duration,
+}
+
 /// Once or for ever, and how much it says.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub struct RunningArgs {
     /// List, write the file and exit, instead of running on
     ///
-    /// Exits with 0; with 3, and the file untouched, if etcd gave no complete list in time.
+    /// Exits with 0; with 3, and the file untouched, if etcd gave no complete list in time;
+    /// with 4, and the file untouched, if the guard would hold removals.
     #[arg(long, env = "ETCD_SD_ONCE", value_parser = FalseyValueParser::new())]
     pub once: bool,
 

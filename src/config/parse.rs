@@ -42,6 +42,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => Err("give a number from 0 to 1, such as 0.5; 1 switches the guard off".into()),
+    }
+}
+
+pub(super) fn guard_min(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "give a whole number from 0 on, such as 20".into())
+}
+
 pub(super) fn max_entries(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("give a whole number from 1 on, such as 5000000".into()),

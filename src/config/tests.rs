@@ -20,6 +20,7 @@ fn without_arguments_the_documented_defaults_hold() {
     assert_eq!(config.prefix.as_str(), "/services/");
     assert_eq!(config.target_file.path(), std::path::Path::new("tgroups.json"));
     assert_eq!(config.once, None);
+    assert_eq!(config.guard, GuardSettings::default());
 }
 
 #[test]
@@ -66,6 +67,12 @@ fn nonsense_is_refused_with_the_input_the_reason_and_what_to_do() {
         (&["--prefix", ""], &["--prefix", "empty", "/services"]),
         (&["--server", "http:/x"], &["http:/x", "http://"]),
         (&["--server", "ftp://x"], &["ftp://x", "scheme"]),
+        (&["--guard-ratio", "1.1"], &["--guard-ratio", "1.1", "0 to 1"]),
+        (&["--guard-ratio", "NaN"], &["--guard-ratio", "NaN", "0 to 1"]),
+        (&["--guard-ratio=-0.5"], &["--guard-ratio", "0 to 1"]),
+        (&["--guard-ratio", "50%"], &["50%", "0.5"]),
+        (&["--guard-min=-1"], &["--guard-min", "whole number"]),
+        (&["--guard-hold", "0"], &["--guard-hold", "100ms"]),
         (&["--target-file", "a.conf"], &["a.conf", ".json"]),
         (&["--target-file", "/nowhere/a.json"], &["/nowhere/a.json", "create it"]),
         (&["--target-file", "/"], &["/", "not a file name"]),

@@ -21,6 +21,7 @@
 //! | [`liveness`] | whether a watch that says nothing is idle or dead |
 //! | [`debounce`] | when a burst of changes is over |
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
+//! | [`guard`] | whether to believe that so many targets are gone |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
 //! | [`throttle`] | how many warnings a second are still of use |
 
@@ -31,6 +32,7 @@ pub mod damping;
 pub mod debounce;
 pub mod entries;
 pub mod event;
+pub mod guard;
 pub mod key;
 pub mod liveness;
 pub mod paging;

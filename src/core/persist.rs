@@ -28,6 +28,7 @@ pub struct Schedule {
     damping: Damping,
     published: bool,
     inspect: Option<Instant>,
+    review: Option<Instant>,
     flush: bool,
     not_before: Option<Instant>,
     working: bool,
@@ -51,6 +52,8 @@ pub struct Task {
     pub since: Option<Instant>,
     /// Whether to compare the file with what was published.
     pub inspect: bool,
+    /// Whether the newest document is to be reviewed anew, though it may be as it was.
+    pub review: bool,
     /// Whether to publish even without a hint.
     pub flush: bool,
 }
@@ -59,7 +62,7 @@ impl Task {
     /// Whether the newest document is needed even if the file is as it was.
     #[must_use]
     pub fn wants_document(&self) -> bool {
-        self.since.is_some() || self.flush
+        self.since.is_some() || self.review || self.flush
     }
 }
 
@@ -88,6 +91,7 @@ impl Schedule {
             damping: Damping::default(),
             published: false,
             inspect: None,
+            review: None,
             flush: false,
             not_before: None,
             working: false,
@@ -105,6 +109,12 @@ impl Schedule {
         self.inspect.get_or_insert(look);
     }
 
+    /// What is held of the newest document may be let through at `due`; `None` if nothing is
+    /// held.
+    pub fn review_at(&mut self, due: Option<Instant>) {
+        self.review = due;
+    }
+
     /// Whatever is pending is due now, the delay after a failure included.
     pub fn flush(&mut self) {
         self.flush = true;
@@ -119,7 +129,8 @@ impl Schedule {
         if self.flush {
             return Step::Work;
         }
-        let Some(due) = self.publish_due().into_iter().chain(self.inspect).min() else {
+        let dues = [self.publish_due(), self.inspect, self.review];
+        let Some(due) = dues.into_iter().flatten().min() else {
             return Step::Rest;
         };
         let due = self.not_before.map_or(due, |not_before| due.max(not_before));
@@ -137,7 +148,8 @@ impl Schedule {
         if since.is_some() {
             self.debounce.clear();
         }
-        Task { since, inspect: self.inspect.take().is_some(), flush }
+        let review = self.review.take_if(|due| *due <= now).is_some();
+        Task { since, inspect: self.inspect.take().is_some(), review, flush }
     }
 
     /// The work is done or has failed.
@@ -161,7 +173,10 @@ impl Schedule {
         if task.inspect && outcome != Outcome::NotReady {
             self.inspect = Some(now);
         }
-        if task.since.is_some() || self.inspect.is_some() {
+        if task.review {
+            self.review = Some(now);
+        }
+        if task.since.is_some() || task.review || self.inspect.is_some() {
             self.not_before = Some(now + retry);
         }
     }

@@ -9,7 +9,7 @@ use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
 use super::key::Prefix;
 use super::quarantine::Quarantine;
-use super::render::Document;
+use super::render::{Document, Origin};
 
 /// All that is known of the prefix.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Registry {
 struct Held {
     entries: Entries,
     revision: Revision,
+    /// The list that `entries` go back to.
+    origin: Origin,
     /// Whether the newest revision is there as a whole.
     whole: bool,
     /// Whether a part of a revision changed something, to be said with its end.
@@ -137,7 +139,9 @@ impl Registry {
                     }
                 }
             }
-            Event::ListEnded { revision, .. } => self.end_list(revision, &mut applied),
+            Event::ListEnded { revision, new_epoch } => {
+                self.end_list(revision, new_epoch, &mut applied);
+            }
             Event::Changes { changes, revision, complete } => {
                 self.take_changes(changes, revision, complete, &mut applied);
             }
@@ -149,7 +153,7 @@ impl Registry {
     /// the middle of a revision.
     pub fn render(&mut self) -> Option<Document> {
         let held = self.held.as_mut().filter(|held| held.whole)?;
-        Some(held.entries.render(held.revision))
+        Some(held.entries.render(held.revision).of(held.origin))
     }
 
     /// Begins an audit, takes a part of its list, or says how it stands. An audit that was
@@ -203,7 +207,7 @@ impl Registry {
         listing.entries.render_ahead(&first);
     }
 
-    fn end_list(&mut self, revision: Revision, applied: &mut Applied) {
+    fn end_list(&mut self, revision: Revision, new_epoch: bool, applied: &mut Applied) {
         let Some(Listing { entries, mut quarantined }) = self.listing.take() else {
             return;
         };
@@ -211,7 +215,14 @@ impl Registry {
             quarantine.keeps_last_good = entries.has_target(&quarantine.key);
         }
         let counts = entries.counts();
-        let replaced = self.held.replace(Held { entries, revision, whole: true, unsaid: false });
+        let before = self.held.as_ref().map(|held| held.origin).unwrap_or_default();
+        let origin = Origin {
+            epoch: before.epoch + u32::from(new_epoch),
+            list: before.list + 1,
+            list_was_empty: counts.targets == 0,
+        };
+        let held = Held { entries, revision, origin, whole: true, unsaid: false };
+        let replaced = self.held.replace(held);
         applied.changed = true;
         applied.quarantined = quarantined;
         applied.listed = Some(Listed {

@@ -173,6 +173,22 @@ fn every_kind_of_drift_is_told() {
 }
 
 #[test]
+fn the_file_is_read_as_a_whole_also_through_a_symlink_and_never_a_device() {
+    let harness = Harness::new();
+    let read = || harness.file.read().map_err(|error| error.to_string());
+    assert_eq!(read(), Ok(None));
+    harness.write(b"old");
+    assert_eq!(read(), Ok(Some(b"old".to_vec())));
+    let elsewhere = harness.directory.path().join("elsewhere");
+    fs::rename(harness.file.path(), &elsewhere).expect("renamed");
+    symlink(&elsewhere, harness.file.path()).expect("a link");
+    assert_eq!(read(), Ok(Some(b"old".to_vec())));
+    fs::remove_file(harness.file.path()).expect("removed");
+    symlink("/dev/zero", harness.file.path()).expect("a link");
+    assert!(read().expect_err("not read").contains("tgroups.json"));
+}
+
+#[test]
 fn a_file_name_alone_means_the_current_directory() {
     let file = TargetFile::new(PathBuf::from("tgroups.json"));
     assert_eq!(file.directory(), Path::new("."));

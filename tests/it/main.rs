@@ -16,6 +16,7 @@ mod drift;
 #[path = "../embedded/mod.rs"]
 mod embedded;
 mod embedded_faults;
+mod guard;
 mod listing;
 mod model;
 mod once;

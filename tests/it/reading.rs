@@ -75,7 +75,8 @@ async fn whole_services_and_the_whole_tree_can_be_deleted_in_one_revision(etcd: 
             (1..=300).map(|id| (format!("/services/{service}/{id}"), format!("10.0.0.1:{id}")));
         etcd.put_all(&entries.collect::<Vec<_>>()).await;
     }
-    let _daemon = Daemon::start(&etcd, &file, &QUICK);
+    let unguarded = [&QUICK[..], &["--guard-ratio", "1"]].concat();
+    let _daemon = Daemon::start(&etcd, &file, &unguarded);
     file.follows(&etcd).await;
     assert_eq!(file.groups().len(), 3);
 

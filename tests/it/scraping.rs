@@ -63,7 +63,7 @@ async fn prometheus_reads_no_broken_file_under_churn(etcd: Etcd) {
     let ports =
         (1..2_000).map(|port| (format!("/services/churn/{port}"), format!("127.0.0.1:{port}")));
     etcd.put("/services/web/1", instance.address()).await;
-    let _daemon = Daemon::start(&etcd, &file, &["--debounce", "0"]);
+    let _daemon = Daemon::start(&etcd, &file, &["--debounce", "0", "--guard-ratio", "1"]);
     file.follows(&etcd).await;
     let prometheus = Prometheus::start(file.path()).await;
     scrapes(&prometheus, &[("web", instance.address())]).await;

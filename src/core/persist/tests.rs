@@ -176,6 +176,44 @@ fn a_flush_waits_for_nothing() {
 }
 
 #[test]
+fn what_is_held_is_reviewed_when_that_is_due_though_nothing_changes() {
+    let mut harness = Harness::published();
+    let due = harness.start + CEILING * 10;
+    harness.schedule.review_at(Some(due));
+    harness.waits_until(CEILING * 10);
+    harness.schedule.changed(harness.now);
+    harness.after(QUIET);
+    assert!(!harness.work(Outcome::Done { healed: false }).review, "a change comes before");
+    harness.waits_until(CEILING * 10);
+    harness.after(CEILING * 10);
+    let task = harness.work(Outcome::Done { healed: false });
+    assert!(task.review && task.wants_document());
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
+fn a_review_that_could_not_be_carried_out_stays_due() {
+    let mut harness = Harness::published();
+    harness.schedule.review_at(Some(harness.now));
+    assert!(harness.work(Outcome::Failed(SETTLE)).review);
+    harness.waits_until(SETTLE);
+    harness.after(SETTLE);
+    assert!(harness.work(Outcome::NotReady).review);
+    assert!(matches!(harness.step(), Step::Wait(_)));
+    harness.after(SETTLE);
+    assert!(harness.work(Outcome::Done { healed: false }).review);
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
+fn nothing_held_is_nothing_to_review() {
+    let mut harness = Harness::published();
+    harness.schedule.review_at(Some(harness.start + CEILING));
+    harness.schedule.review_at(None);
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
 fn a_fight_for_the_file_is_damped() {
     let mut harness = Harness::published();
     let mut heals = 0;

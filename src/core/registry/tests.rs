@@ -176,6 +176,24 @@ fn a_relist_replaces_everything_at_once_when_it_is_complete() {
 }
 
 #[test]
+fn a_document_says_which_list_and_which_epoch_it_goes_back_to() {
+    let mut harness = Harness::new();
+    let mut check = |entries: &[(&str, &str)], new_epoch, epoch, list, list_was_empty| {
+        harness.registry.apply(Event::ListStarted);
+        let page = entries.iter().map(|(key, value)| harness.kv(key, value)).collect();
+        harness.registry.apply(Event::Page(page));
+        harness.registry.apply(Event::ListEnded { revision: Revision(1), new_epoch });
+        harness.put("late/1", "h:9");
+        let origin = harness.registry.render().and_then(|document| document.origin());
+        assert_eq!(origin, Some(Origin { epoch, list, list_was_empty }));
+    };
+    check(&[("web/1", "h:1")], false, 0, 1, false);
+    check(&[("web/1", "bad")], false, 0, 2, true);
+    check(&[], true, 1, 3, true);
+    check(&[("web/1", "h:1")], false, 1, 4, false);
+}
+
+#[test]
 fn a_list_that_was_cut_off_leaves_nothing_behind() {
     let mut harness = Harness::listed(&[("web/1", "h:1")]);
     harness.registry.apply(Event::ListStarted);

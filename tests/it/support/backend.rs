@@ -56,6 +56,14 @@ impl Etcd {
         }
     }
 
+    /// The real etcd, for the tests that need its files.
+    pub(crate) fn files(&self) -> &RealEtcd {
+        match &self.server {
+            Server::Embedded(_) => panic!("the embedded registry has no files"),
+            Server::Real(etcd) => etcd,
+        }
+    }
+
     /// Ends it at once: nobody listens on its port any more.
     pub(crate) async fn kill(&mut self) {
         match &mut self.server {

@@ -17,9 +17,9 @@ use super::wait::{SOON, ensure, eventually};
 const TRIES: usize = 5;
 
 pub(crate) struct RealEtcd {
-    home: TempDir,
-    endpoint: String,
-    peer: String,
+    pub(super) home: TempDir,
+    pub(super) endpoint: String,
+    pub(super) peer: String,
     sync: Sync,
     process: Option<Process>,
 }

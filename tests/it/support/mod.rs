@@ -27,5 +27,6 @@ pub(crate) mod prometheus;
 pub(crate) mod random;
 pub(crate) mod reader;
 pub(crate) mod render;
+pub(crate) mod snapshots;
 pub(crate) mod wait;
 pub(crate) mod writes;

@@ -1,0 +1,105 @@
+//! What was published within the window, in a few documents.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::loss::{is_other_epoch, is_other_list};
+use crate::core::render::Document;
+
+/// For how long after it was published a document is a baseline: the leases of a fleet with
+/// the usual time to live end within such a time.
+pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// And for how much longer for each of its targets: etcd revokes at most 1,000 leases a second.
+/// By the time that it has revoked the half of them, the fleet must still be remembered.
+pub const WINDOW_PER_TARGET: Duration = Duration::from_millis(1);
+
+/// How many documents stand for those of one window.
+const SLOTS: u32 = 4;
+
+/// The documents to compare with. They share what they have in common, so that those of a
+/// fleet at peace cost nothing.
+#[derive(Debug, Default)]
+pub(super) struct Baselines {
+    /// Those that were published before the last one: the latest at the back.
+    past: VecDeque<Slot>,
+    last: Option<Document>,
+}
+
+/// One stretch of the window, and the largest document of it.
+#[derive(Debug)]
+struct Slot {
+    opened: Instant,
+    /// Until when the document was published.
+    until: Instant,
+    document: Document,
+}
+
+impl Baselines {
+    /// Only this document is known to have been published.
+    pub(super) fn of(document: Document) -> Self {
+        Self { past: VecDeque::new(), last: Some(document) }
+    }
+
+    /// The document that is published now.
+    pub(super) fn last(&self) -> Option<&Document> {
+        self.last.as_ref()
+    }
+
+    /// All of them, the latest last.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Document> {
+        self.past.iter().map(|slot| &slot.document).chain(&self.last)
+    }
+
+    /// Forgets what was replaced before the window.
+    pub(super) fn forget_old(&mut self, now: Instant) {
+        let window = self.window();
+        self.past.retain(|slot| now < slot.until + window);
+    }
+
+    /// From now on this document is published instead of the last one.
+    pub(super) fn publish(&mut self, document: Document, now: Instant) {
+        let Some(mut replaced) = self.last.take() else {
+            self.last = Some(document);
+            return;
+        };
+        if is_other_epoch(&replaced, &document) {
+            *self = Self::of(document);
+            return;
+        }
+        if is_other_list(&replaced, &document) {
+            // A list renders anew what was rendered before.
+            replaced.share(&document);
+            for slot in &mut self.past {
+                slot.document.share(&document);
+            }
+        }
+        if !replaced.same_bytes(&document) {
+            self.remember(replaced, now);
+        }
+        self.last = Some(document);
+        self.forget_old(now);
+    }
+
+    fn remember(&mut self, document: Document, until: Instant) {
+        let stretch = (self.window().max(window(&document))) / SLOTS;
+        match self.past.back_mut() {
+            Some(slot) if until < slot.opened + stretch => {
+                if document.targets() >= slot.document.targets() {
+                    (slot.document, slot.until) = (document, until);
+                }
+            }
+            _ => self.past.push_back(Slot { opened: until, until, document }),
+        }
+    }
+
+    /// That of the largest.
+    fn window(&self) -> Duration {
+        self.iter().map(window).max().unwrap_or(WINDOW)
+    }
+}
+
+fn window(document: &Document) -> Duration {
+    let targets = u32::try_from(document.targets()).unwrap_or(u32::MAX);
+    WINDOW + WINDOW_PER_TARGET * targets
+}

@@ -1,0 +1,29 @@
+//! What one document has lost of another.
+
+use crate::core::render::Document;
+
+/// How many targets of `base` are gone in `wanted`; `join` makes one document of both.
+pub(super) fn loss(base: &Document, wanted: &Document, join: impl FnOnce() -> Document) -> usize {
+    if is_other_epoch(base, wanted) {
+        join().targets() - wanted.targets()
+    } else {
+        base.shrinks_to(wanted)
+    }
+}
+
+/// Whether the revisions of the two documents can't be compared.
+pub(super) fn is_other_epoch(one: &Document, other: &Document) -> bool {
+    let epochs = one.origin().zip(other.origin());
+    epochs.is_some_and(|(one, other)| one.epoch != other.epoch)
+}
+
+/// Whether they go back to different lists, or one of them to none.
+pub(super) fn is_other_list(one: &Document, other: &Document) -> bool {
+    one.origin().map(|origin| origin.list) != other.origin().map(|origin| origin.list)
+}
+
+/// Whether `wanted` has nothing because a list had nothing, and `last` came before that list.
+pub(super) fn comes_back_empty(last: &Document, wanted: &Document) -> bool {
+    let was_empty = wanted.origin().is_some_and(|origin| origin.list_was_empty);
+    was_empty && wanted.is_empty() && !last.is_empty() && is_other_list(last, wanted)
+}
