@@ -150,7 +150,7 @@ struct Actors {
 
 impl Actors {
     async fn start(config: Config) -> Result<Self, Error> {
-        let Config { servers, patience, prefix, target_file, debounce, drift_interval, .. } =
+        let Config { servers, connector, prefix, target_file, debounce, drift_interval, .. } =
             config;
         let path = target_file.path().display().to_string();
         let registry = Registry::new(prefix.clone()).start();
@@ -163,7 +163,7 @@ impl Actors {
         let etcd_thread = Arbiter::new();
         let observed = registry.clone().recipient();
         let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), move |_| {
-            EtcdWatcher::new(servers, patience, prefix, observed)
+            EtcdWatcher::new(servers, connector, prefix, observed)
         });
         Ok(Self { watcher, registry, persister, drift, etcd_thread, path })
     }

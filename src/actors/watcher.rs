@@ -24,7 +24,7 @@ use crate::core::event::Revision;
 use crate::core::key::Prefix;
 use crate::core::liveness::{Action, Liveness, Sign};
 use crate::core::session::{Next, RelistReason, Session, Verdict, WatchEnd};
-use crate::etcd::{Connection, Patience, Server};
+use crate::etcd::{Connection, Connector, Server};
 use crate::telemetry::Foreign;
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
@@ -42,7 +42,7 @@ impl EtcdWatcher {
     #[must_use]
     pub fn new(
         servers: Vec<Server>,
-        patience: Patience,
+        connector: Connector,
         prefix: Prefix,
         registry: Recipient<Observed>,
     ) -> Self {
@@ -50,7 +50,7 @@ impl EtcdWatcher {
         let failure = Rc::default();
         let task = Task {
             servers,
-            patience,
+            connector,
             attempt: 0,
             wire: Wire::new(prefix, registry, receiver),
             session: Session::new(),
@@ -105,7 +105,7 @@ impl Handler<LastFailure> for EtcdWatcher {
 /// What runs for as long as the daemon does.
 struct Task {
     servers: Vec<Server>,
-    patience: Patience,
+    connector: Connector,
     attempt: usize,
     wire: Wire,
     session: Session,
@@ -143,11 +143,11 @@ impl Task {
     /// Serves one connection to its end.
     async fn serve(&mut self, server: &Server) -> End {
         self.outage.trying(server);
-        let opened =
-            match self.wire.unless_told(Box::pin(Connection::open(server, self.patience))).await {
-                Ok(opened) => opened,
-                Err(told) => return told,
-            };
+        let opening = Box::pin(self.connector.open(server));
+        let opened = match self.wire.unless_told(opening).await {
+            Ok(opened) => opened,
+            Err(told) => return told,
+        };
         let mut connection = match opened {
             Ok(connection) => connection,
             Err(error) => return End::Lost(error.into()),
@@ -192,7 +192,8 @@ impl Task {
     ) -> Result<(), End> {
         let prefix = self.wire.prefix.clone();
         let mut stream = self.wire.unless_told(connection.watch(&prefix, from)).await??;
-        let mut liveness = Liveness::new(self.patience.idle, self.patience.answer, Instant::now());
+        let patience = self.connector.patience();
+        let mut liveness = Liveness::new(patience.idle, patience.answer, Instant::now());
         loop {
             let next = timeout_at(liveness.deadline().into(), stream.next());
             let Ok(message) = self.wire.unless_told(next).await? else {

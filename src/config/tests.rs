@@ -80,7 +80,7 @@ fn nonsense_is_refused_with_the_input_the_reason_and_what_to_do() {
 
 #[test]
 fn the_defaults_notice_a_dead_member_well_within_fifteen_seconds() {
-    let patience = parse(&[]).expect("valid").patience;
+    let patience = parse(&[]).expect("valid").connector.patience();
     assert_eq!(patience, Patience::default());
     assert!(patience.idle + patience.answer + patience.dial < Duration::from_secs(15));
 }
