@@ -25,7 +25,6 @@ use crate::core::key::Prefix;
 use crate::core::liveness::{Action, Liveness, Sign};
 use crate::core::session::{Next, RelistReason, Session, Verdict, WatchEnd};
 use crate::etcd::{Connection, Connector, Server};
-use crate::telemetry::Foreign;
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
 const COMMANDS: usize = 4;
@@ -120,7 +119,6 @@ impl Task {
             let mut end = self.serve(&server).await;
             if let End::Lost(reason) = end {
                 let delay = self.backoff.failed(Instant::now());
-                let reason = Foreign(reason.to_string().as_bytes()).to_string();
                 self.outage.lost(&server, &reason, delay);
                 self.attempt += 1;
                 let Err(told) = self.wire.unless_told(sleep(delay)).await else {
@@ -158,6 +156,7 @@ impl Task {
             let done = match self.session.connected() {
                 Next::List(reason) => {
                     match reason {
+                        _ if !self.outage.listing() => debug!(%reason, "listing again"),
                         RelistReason::First => info!("listing"),
                         RelistReason::Requested => info!(%reason, "relisting"),
                         _ => warn!(%reason, "relisting"),

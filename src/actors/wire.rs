@@ -49,6 +49,13 @@ pub(super) enum Lost {
     ForeignPage,
 }
 
+impl Lost {
+    /// Whether somebody has something to put right.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Request(error) if error.is_refusal())
+    }
+}
+
 impl From<etcd::Error> for End {
     fn from(error: etcd::Error) -> Self {
         Self::Lost(error.into())
