@@ -52,6 +52,7 @@ impl Outage {
 
     /// A member is asked.
     pub(super) fn trying(&mut self, server: &Server) {
+        self.connected = false;
         self.failure.borrow_mut().get_or_insert_with(|| format!("{server}: no answer yet"));
     }
 
@@ -82,7 +83,7 @@ impl Outage {
     /// The connection is gone, or there was none.
     pub(super) fn lost(&mut self, server: &Server, why: &Lost, delay: Duration) {
         let now = Instant::now();
-        let was_connected = std::mem::replace(&mut self.connected, false);
+        let was_connected = self.connected;
         let reason = Foreign(why.to_string().as_bytes()).to_string();
         self.failure.replace(Some(format!("{server}: {reason}")));
         let retry_in_seconds = seconds(delay);

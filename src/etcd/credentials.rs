@@ -148,14 +148,19 @@ impl Credentials {
                 let (cert_pem, certs) = read_certificates("--cert", cert)?;
                 let (key_pem, private_key) = read_key(key)?;
                 options = options.identity(Identity::from_pem(cert_pem, key_pem));
-                config.with_client_auth_cert(certs, private_key).map_err(|error| {
-                    let reason = match error {
-                        rustls::Error::InconsistentKeys(_) => {
-                            format!("not the key of the certificate in --cert {}", cert.display())
-                        }
-                        error => format!("not fit for --cert {}: {error}", cert.display()),
-                    };
-                    bad("--key", key, reason)
+                config.with_client_auth_cert(certs, private_key).map_err(|error| match error {
+                    rustls::Error::InconsistentKeys(_) => {
+                        let cert = cert.display();
+                        bad(
+                            "--key",
+                            key,
+                            format!("not the key of the certificate in --cert {cert}"),
+                        )
+                    }
+                    rustls::Error::InvalidCertificate(error) => {
+                        bad("--cert", cert, format!("not a valid certificate: {error}"))
+                    }
+                    error => bad("--key", key, format!("not a usable key: {error}")),
                 })?
             }
         };
@@ -190,6 +195,9 @@ fn system_roots() -> Result<RootCertStore, CredentialsError> {
     Err(CredentialsError::NoRoots(format!("this system trusts no certificate authority{why}")))
 }
 
+/// The parser's own words repeat what they are about, and that may be a key.
+const DAMAGED: &str = "not a PEM file, or a damaged one";
+
 type Certificates = Vec<CertificateDer<'static>>;
 
 fn read_certificates(
@@ -207,7 +215,7 @@ fn read_certificates(
             Err(bad(flag, path, found))
         }
         Ok(certificates) => Ok((pem, certificates)),
-        Err(error) => Err(bad(flag, path, format!("not a PEM file: {error}"))),
+        Err(_) => Err(bad(flag, path, DAMAGED)),
     }
 }
 
@@ -215,17 +223,16 @@ fn read_key(path: &Path) -> Result<(Vec<u8>, PrivateKeyDer<'static>), Credential
     const FLAG: &str = "--key";
     let pem = read(FLAG, path)?;
     let text = String::from_utf8_lossy(&pem);
-    let is_encrypted = text.contains("BEGIN ENCRYPTED") || text.contains("4,ENCRYPTED");
+    if text.contains("BEGIN ENCRYPTED") || text.contains("4,ENCRYPTED") {
+        let advice = "the key is encrypted; decrypt it (openssl pkey) and protect the file";
+        return Err(bad(FLAG, path, advice));
+    }
     match PrivateKeyDer::from_pem_slice(&pem) {
-        Ok(key) if !is_encrypted => Ok((pem, key)),
-        Err(pem::Error::NoItemsFound) if !is_encrypted => {
+        Ok(key) => Ok((pem, key)),
+        Err(pem::Error::NoItemsFound) => {
             Err(bad(FLAG, path, "no private key in it (-----BEGIN PRIVATE KEY-----)"))
         }
-        Err(error) if !is_encrypted => Err(bad(FLAG, path, format!("not a PEM file: {error}"))),
-        _ => {
-            let advice = "the key is encrypted; decrypt it (openssl pkey) and protect the file";
-            Err(bad(FLAG, path, advice))
-        }
+        Err(_) => Err(bad(FLAG, path, DAMAGED)),
     }
 }
 

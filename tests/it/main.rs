@@ -8,8 +8,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod actors;
+mod auth;
 mod bursts;
 mod conformance;
+mod connector;
 mod convergence;
 mod drift;
 #[path = "../embedded/mod.rs"]
@@ -26,5 +28,7 @@ mod scraping;
 mod signals;
 mod support;
 mod tidy;
+mod tls;
+mod tokens;
 mod usage;
 mod watching;
