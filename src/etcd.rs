@@ -1,6 +1,6 @@
 //! The edge to etcd: connections, pages and watches, in the core's words.
 //!
-//! The only module that knows `etcd_client`. It decides nothing: what a response means for
+//! The only module that knows `etcd_client`, and `rustls` below it. It decides nothing: what a response means for
 //! the registry is for [`session`](crate::core::session) to say. Keys and values are moved
 //! out of the responses, never copied.
 

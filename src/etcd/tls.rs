@@ -181,9 +181,9 @@ fn handshake(
 ) -> io::Result<()> {
     /// What opens HTTP/2, with no settings: the server answers with its own.
     const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    let address = server.authority().to_socket_addrs()?.next();
-    let address = address.ok_or(io::ErrorKind::NotFound)?;
-    let stream = TcpStream::connect_timeout(&address, limit)?;
+    let mut addresses = server.authority().to_socket_addrs()?;
+    let reached = addresses.find_map(|at| TcpStream::connect_timeout(&at, limit).ok());
+    let stream = reached.ok_or(io::ErrorKind::NotFound)?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;

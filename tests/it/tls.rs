@@ -182,7 +182,7 @@ async fn a_certificate_changed_on_disk_is_taken_up_without_a_restart() {
         daemon.signal(Signal::HUP);
         let before = daemon.logged("listed").len();
         daemon.wait_for_reason(words).await;
-        etcd.put("/services/web/1", format!("10.0.0.1:{}", before)).await;
+        etcd.put("/services/web/1", format!("10.0.0.1:{before}")).await;
         shown_files.replace_by(&sound);
         file.follows(&etcd).await;
     }

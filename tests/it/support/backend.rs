@@ -20,7 +20,7 @@ pub(crate) struct Etcd {
 
 enum Server {
     Embedded(Embedded),
-    Real(RealEtcd),
+    Real(Box<RealEtcd>),
 }
 
 impl Etcd {
@@ -37,7 +37,7 @@ impl Etcd {
 
     pub(crate) async fn of(etcd: RealEtcd) -> Self {
         let client = etcd.connect().await;
-        Self { endpoint: etcd.endpoint().to_owned(), client, server: Server::Real(etcd) }
+        Self { endpoint: etcd.endpoint().to_owned(), client, server: Server::Real(Box::new(etcd)) }
     }
 
     pub(crate) fn endpoint(&self) -> &str {

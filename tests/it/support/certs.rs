@@ -72,7 +72,8 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         // Unique in the directory: the key is.
-        let id: String = key.public_key_raw()[1..9].iter().map(|b| format!("{b:02x}")).collect();
+        let id = key.public_key_raw()[1..9].iter().fold(0, |id, &b| id << 8 | u64::from(b));
+        let id = format!("{id:x}");
         let (cert_file, key_file) = (self.file(&id, "pem"), self.file(&id, "key"));
         fs::write(&cert_file, certificate.pem()).unwrap();
         fs::write(&key_file, key.serialize_pem()).unwrap();
