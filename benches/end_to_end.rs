@@ -21,7 +21,7 @@ use etcd_sd::actors::messages::{Dirty, Render, Subscribe};
 use etcd_sd::actors::registry::Registry;
 use etcd_sd::actors::watcher::EtcdWatcher;
 use etcd_sd::core::event::Revision;
-use etcd_sd::etcd::{Patience, Server};
+use etcd_sd::etcd::{Connector, Server};
 use tokio::runtime::{Builder, Runtime};
 
 use embedded::Embedded;
@@ -173,7 +173,7 @@ impl Daemon {
             let observed = registry.clone().recipient();
             let etcd_thread = Arbiter::new();
             EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), |_| {
-                EtcdWatcher::new(vec![server], Patience::default(), prefix(), usize::MAX, observed)
+                EtcdWatcher::new(vec![server], Connector::default(), prefix(), usize::MAX, observed)
             });
             Ok::<_, actix::MailboxError>((registry, last_hint, etcd_thread))
         });

@@ -165,7 +165,7 @@ impl Actors {
         let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), move |_| {
             EtcdWatcher::new(
                 settings.servers,
-                settings.patience,
+                settings.connector,
                 settings.prefix,
                 settings.max_entries,
                 observed,
@@ -180,7 +180,7 @@ impl Actors {
         let auditor = Auditor::start_in_arbiter(&audit_thread.handle(), move |_| {
             Auditor::new(
                 config.servers,
-                config.patience,
+                config.connector,
                 config.prefix,
                 config.audit_interval,
                 peers,

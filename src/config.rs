@@ -2,6 +2,7 @@
 
 mod args;
 mod parse;
+mod security;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -12,11 +13,12 @@ use thiserror::Error;
 use crate::core::debounce::Debounce;
 use crate::core::guard::GuardSettings;
 use crate::core::key::Prefix;
-use crate::etcd::{Patience, Server};
+use crate::etcd::{Connector, Patience, Server};
 use crate::file::TargetFile;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use parse::Servers;
+pub use security::{SecurityArgs, SecurityError};
 
 /// The endings that `file_sd_configs` accepts.
 const ENDINGS: [&str; 6] = ["json", "yml", "yaml", "JSON", "YML", "YAML"];
@@ -32,8 +34,8 @@ const CEILING: Duration = Duration::from_secs(2);
 pub struct Config {
     /// Members of one etcd cluster; at least one.
     pub servers: Vec<Server>,
-    /// How long to wait for them.
-    pub patience: Patience,
+    /// How to connect to them, and as whom.
+    pub connector: Connector,
     /// Where services register.
     pub prefix: Prefix,
     /// How often to compare everything with etcd; `None` for only after outages.
@@ -76,6 +78,9 @@ pub enum ConfigError {
         /// Its value.
         given: Duration,
     },
+    /// About TLS or authentication.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// It names no file.
     #[error("--target-file {}: not a file name; give a path such as /etc/prometheus/tgroups.json", .0.display())]
     NoFileName(PathBuf),
@@ -111,7 +116,7 @@ pub enum ConfigError {
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, target, guard, running } = self;
+        let Self { etcd, security, target, guard, running } = self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -132,13 +137,21 @@ impl Arguments {
             let given = etcd.audit_interval;
             return Err(ConfigError::TooShort { flag: "audit-interval", given });
         }
+        let servers: Vec<Server> = etcd
+            .servers
+            .into_iter()
+            .map(|servers| servers.0.ok_or(SecurityError::UserInServer))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat();
+        let credentials = security.credentials(&servers)?;
+        let patience = Patience {
+            dial: etcd.dial_timeout,
+            idle: etcd.keepalive_time,
+            answer: etcd.keepalive_timeout,
+        };
         Ok(Config {
-            servers: etcd.servers.into_iter().flat_map(Servers::into_iter).collect(),
-            patience: Patience {
-                dial: etcd.dial_timeout,
-                idle: etcd.keepalive_time,
-                answer: etcd.keepalive_timeout,
-            },
+            servers,
+            connector: Connector::new(patience, credentials),
             prefix: etcd.prefix,
             audit_interval: Some(etcd.audit_interval).filter(|interval| !interval.is_zero()),
             max_entries: etcd.max_entries,

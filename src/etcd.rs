@@ -1,53 +1,46 @@
 //! The edge to etcd: connections, pages and watches, in the core's words.
 //!
-//! The only module that knows `etcd_client`. It decides nothing: what a response means for
-//! the registry is for [`session`](crate::core::session) to say. Keys and values are moved
-//! out of the responses, never copied.
+//! The only module that knows `etcd_client`, and `rustls` below it. It decides nothing: what a
+//! response means for the registry is for [`session`](crate::core::session) to say. Keys and
+//! values are moved out of the responses, never copied.
 
 mod connection;
+mod credentials;
+mod error;
+mod login;
+mod patience;
 mod server;
+mod tls;
 
-use std::error::Error as _;
 use std::future::Future;
 use std::time::Duration;
 
 use etcd_client::proto::PbKeyValue;
 use etcd_client::{
-    EventType, GetOptions, ResponseHeader, WatchOptions, WatchStream as EtcdWatchStream,
+    EventType, GetOptions, ResponseHeader, WatchClient, WatchOptions,
+    WatchStream as EtcdWatchStream,
 };
-use thiserror::Error;
-use tokio::time::timeout;
 
 use crate::core::event::{Change, KeyValue, Lookup, Revision};
 use crate::core::key::Prefix;
-use crate::core::paging::DECODE_LIMIT;
 use crate::core::session::{Header, WatchMessage};
 
-pub use connection::{Connection, Patience};
+use error::{Failure, Refusal, within};
+use login::{Keys, Login};
+
+pub use connection::{Connection, Connector};
+pub use credentials::{Credentials, CredentialsError, PasswordSource, Secret, is_server_name};
+pub use error::Error;
+pub use patience::Patience;
 pub use server::{Server, ServerError};
+pub use tls::TlsError;
 
 /// Apart from that of the watch itself, which etcd counts from 0.
 const PING_WATCH_ID: i64 = 1;
 
-/// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Error {
-    /// No answer in time.
-    #[error("no answer within {0:?}")]
-    Timeout(Duration),
-    /// The revision asked for is compacted.
-    #[error("the revision has been compacted")]
-    Compacted,
-    /// One message would be beyond the limit.
-    #[error("one message is larger than {DECODE_LIMIT} bytes")]
-    TooLarge,
-    /// The stream ended without a word.
-    #[error("the server closed the stream")]
-    Closed,
-    /// Whatever else the server or the transport said.
-    #[error("{0}")]
-    Other(String),
-}
+/// For one page: etcd itself gives a linearizable read up after 7 s without a leader; the
+/// rest is for the bytes of a large page on a slow line.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One page of a list.
 #[derive(Debug)]
@@ -76,8 +69,14 @@ impl Connection {
             .with_range(prefix.range_end())
             .with_limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .with_revision(pinned.map_or(0, |revision| revision.0));
-        let mut kv = self.kv.clone();
-        let response = self.answer(kv.get(from, Some(options))).await?;
+        let (kv, asked) = (&self.kv, Keys::below(prefix));
+        let get = || {
+            let (mut kv, from, options) = (kv.clone(), from.clone(), options.clone());
+            async move { kv.get(from, Some(options)).await }
+        };
+        let answer = self.login.ask(PAGE_TIMEOUT, get);
+        let response = self.patience.while_alive(self.maintenance.clone(), answer).await;
+        let response = response.map_err(|failure| self.login.explain(failure, &asked))?;
         Ok(Page {
             header: header(response.header()),
             more: response.more(),
@@ -92,11 +91,17 @@ impl Connection {
         &self,
         lookup: &Lookup,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send + use<> {
-        let (mut kv, limit) = (self.kv.clone(), self.patience.answer);
+        let (kv, login, limit) = (self.kv.clone(), self.login.clone(), self.patience.answer);
         let key = lookup.key.clone();
         let options = GetOptions::new().with_revision(lookup.mod_revision.previous().0);
         async move {
-            let response = within(limit, kv.get(key, Some(options))).await?;
+            let get = || {
+                let (mut kv, key, options) = (kv.clone(), key.clone(), options.clone());
+                async move { kv.get(key, Some(options)).await }
+            };
+            let response = login.ask(limit, get).await;
+            let asked = Keys::only(&key);
+            let response = response.map_err(|failure| login.explain(failure, &asked))?;
             Ok(response.0.kvs.into_iter().next().map(|kv| kv.value))
         }
     }
@@ -104,114 +109,156 @@ impl Connection {
     /// Watches the prefix from `from` on, inclusive. In fragments, revisions of any size come
     /// below the decode limit.
     pub async fn watch(
-        &mut self,
+        &self,
         prefix: &Prefix,
         from: Revision,
         in_fragments: bool,
     ) -> Result<WatchStream, Error> {
+        let watch = Watch {
+            client: self.watch.clone(),
+            login: self.login.clone(),
+            prefix: prefix.clone(),
+            from,
+            in_fragments,
+            limit: self.patience.dial,
+        };
+        let renewals = self.login.renewals();
+        let stream = watch.open().await?;
+        Ok(WatchStream { watch, stream, opening: Opening::First { renewals } })
+    }
+}
+
+/// What is asked for.
+struct Watch {
+    client: WatchClient,
+    login: Login,
+    prefix: Prefix,
+    from: Revision,
+    in_fragments: bool,
+    /// For what is sent.
+    limit: Duration,
+}
+
+impl Watch {
+    async fn open(&self) -> Result<EtcdWatchStream, Error> {
         let mut options = WatchOptions::new()
-            .with_range(prefix.range_end())
-            .with_start_revision(from.0)
+            .with_range(self.prefix.range_end())
+            .with_start_revision(self.from.0)
             .with_progress_notify();
-        if in_fragments {
+        if self.in_fragments {
             options = options.with_fragment();
         }
-        let watch = self.watch.watch(prefix.as_str(), Some(options));
-        let limit = self.patience.dial;
-        Ok(WatchStream { stream: within(limit, watch).await?, limit })
+        let watch = || {
+            let (mut client, options) = (self.client.clone(), options.clone());
+            async move { client.watch(self.prefix.as_str(), Some(options)).await }
+        };
+        self.login.ask(self.limit, watch).await.map_err(|failure| self.explain(failure))
+    }
+
+    fn explain(&self, failure: Failure) -> Error {
+        self.login.explain(failure, &Keys::below(&self.prefix))
     }
 }
 
 /// The responses of one watch.
 pub struct WatchStream {
+    watch: Watch,
     stream: EtcdWatchStream,
-    /// For what is sent.
-    limit: Duration,
+    opening: Opening,
+}
+
+/// A stream has the token that it was opened with. etcd looks at that for each watch that is
+/// opened on it, so for one that stands the token may expire.
+enum Opening {
+    /// No watch stands yet; the token was renewed so often before.
+    First { renewals: u64 },
+    /// It was refused, and maybe for the token.
+    Refused { renewals: u64 },
+    /// It was opened once more, with a new token.
+    Second,
+    /// etcd has agreed.
+    Stands,
 }
 
 impl WatchStream {
     /// Asks the watch how far it is.
     pub async fn request_progress(&mut self) -> Result<(), Error> {
-        within(self.limit, self.stream.request_progress()).await
+        let request = within(self.watch.limit, self.stream.request_progress()).await;
+        request.map_err(|failure| self.watch.explain(failure))
     }
 
     /// Asks for a sign of life: opens a second watch on the same stream, which every version
-    /// of etcd answers at once. End it with the answer.
+    /// of etcd answers at once, if only with a refusal. End it with the answer.
     pub async fn ping(&mut self, prefix: &Prefix) -> Result<(), Error> {
         let options = WatchOptions::new().with_watch_id(PING_WATCH_ID);
-        within(self.limit, self.stream.watch(prefix.as_str(), Some(options))).await
+        let watch = self.stream.watch(prefix.as_str(), Some(options));
+        within(self.watch.limit, watch).await.map_err(|failure| self.watch.explain(failure))
     }
 
     /// Ends the second watch.
     pub async fn end_ping(&mut self) -> Result<(), Error> {
-        within(self.limit, self.stream.cancel(PING_WATCH_ID)).await
+        let cancel = within(self.watch.limit, self.stream.cancel(PING_WATCH_ID)).await;
+        cancel.map_err(|failure| self.watch.explain(failure))
     }
 
-    /// Waits for the next response, for as long as it takes.
+    /// Waits for the next response, for as long as it takes. Whoever stops waiting loses
+    /// nothing.
     pub async fn next(&mut self) -> Result<WatchMessage, Error> {
-        let response = self.stream.message().await.map_err(Error::from)?.ok_or(Error::Closed)?;
-        let header = header(response.header());
-        let message = response.0;
-        let changes = message.events.into_iter().map(|event| {
-            let kv = event.kv.ok_or_else(|| Error::Other("an event without a key".into()))?;
-            match EventType::try_from(event.r#type) {
-                Ok(EventType::Put) => Ok(Change::Put(key_value(kv))),
-                Ok(EventType::Delete) => {
-                    Ok(Change::Delete { key: kv.key, mod_revision: Revision(kv.mod_revision) })
+        loop {
+            if let Opening::Refused { renewals } = self.opening {
+                let renewed = self.watch.login.renew(renewals).await;
+                renewed.map_err(|failure| self.watch.explain(failure))?;
+                self.stream = self.watch.open().await?;
+                self.opening = Opening::Second;
+            }
+            let response = self.stream.message().await;
+            let response = response.map_err(|error| self.watch.explain(error.into()))?;
+            let message = watch_message(response.ok_or(Error::Closed)?)?;
+            if !message.created || matches!(self.opening, Opening::Stands) {
+                return Ok(message);
+            }
+            let refusal = Refusal::read(&message.cancel_reason).filter(|_| message.canceled);
+            match (refusal, &self.opening) {
+                (None, _) => {
+                    self.opening = Opening::Stands;
+                    return Ok(message);
                 }
-                Err(_) => Err(Error::Other(format!("an event of unknown type {}", event.r#type))),
+                (Some(refusal), Opening::First { renewals })
+                    if self.watch.login.may_be_for_the_token(refusal) =>
+                {
+                    self.opening = Opening::Refused { renewals: *renewals };
+                }
+                (Some(refusal), _) => {
+                    return Err(self.watch.explain(Failure::Refused(refusal)));
+                }
             }
-        });
-        Ok(WatchMessage {
-            header,
-            watch_id: message.watch_id,
-            created: message.created,
-            canceled: message.canceled,
-            compact_revision: Revision(message.compact_revision),
-            cancel_reason: message.cancel_reason,
-            fragment: message.fragment,
-            changes: changes.collect::<Result<_, _>>()?,
-        })
+        }
     }
 }
 
-impl From<etcd_client::Error> for Error {
-    fn from(error: etcd_client::Error) -> Self {
-        let etcd_client::Error::GRpcStatus(status) = &error else {
-            return Self::Other(error.to_string());
-        };
-        let message = status.message();
-        if message.contains("required revision has been compacted") {
-            return Self::Compacted;
-        }
-        // The client's words, then those of etcd, whose own limit is 2 GiB.
-        if message.contains("decoded message length too large")
-            || message.contains("trying to send message larger than max")
-        {
-            return Self::TooLarge;
-        }
-        // Refused connections and the like stand at the end of the chain of causes.
-        let mut text = format!("{:?}: {message}", status.code());
-        let mut source = status.source();
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !text.contains(&cause_text) {
-                text = format!("{text}: {cause_text}");
+fn watch_message(response: etcd_client::WatchResponse) -> Result<WatchMessage, Error> {
+    let header = header(response.header());
+    let message = response.0;
+    let changes = message.events.into_iter().map(|event| {
+        let kv = event.kv.ok_or_else(|| Error::Other("an event without a key".into()))?;
+        match EventType::try_from(event.r#type) {
+            Ok(EventType::Put) => Ok(Change::Put(key_value(kv))),
+            Ok(EventType::Delete) => {
+                Ok(Change::Delete { key: kv.key, mod_revision: Revision(kv.mod_revision) })
             }
-            source = cause.source();
+            Err(_) => Err(Error::Other(format!("an event of unknown type {}", event.r#type))),
         }
-        Self::Other(text)
-    }
-}
-
-async fn within<T>(
-    limit: Duration,
-    request: impl Future<Output = Result<T, etcd_client::Error>>,
-) -> Result<T, Error> {
-    match timeout(limit, request).await {
-        Ok(answer) => answer.map_err(Error::from),
-        Err(_) => Err(Error::Timeout(limit)),
-    }
+    });
+    Ok(WatchMessage {
+        header,
+        watch_id: message.watch_id,
+        created: message.created,
+        canceled: message.canceled,
+        compact_revision: Revision(message.compact_revision),
+        cancel_reason: message.cancel_reason,
+        fragment: message.fragment,
+        changes: changes.collect::<Result<_, _>>()?,
+    })
 }
 
 fn header(header: Option<&ResponseHeader>) -> Header {

@@ -10,6 +10,7 @@
 //! Everything here blocks: call it where that is allowed. The only module that does file I/O.
 
 mod identity;
+mod small;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -22,6 +23,7 @@ use thiserror::Error;
 use crate::core::render::Document;
 
 pub use identity::{DirectoryId, Identity, Mode};
+pub use small::read_small;
 
 /// Of the subdirectory that holds temporary files.
 pub const STAGING: &str = ".etcd-sd";

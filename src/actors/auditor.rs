@@ -22,7 +22,7 @@ use crate::core::key::Prefix;
 use crate::core::paging::{Paging, key_after};
 use crate::core::registry::{Audited, Check, Standing};
 use crate::core::session::{Position, RelistReason};
-use crate::etcd::{self, Connection, Patience, Server};
+use crate::etcd::{self, Connection, Connector, Server};
 use crate::telemetry::{Foreign, seconds};
 
 /// No more than this part of the time goes into audits.
@@ -60,7 +60,7 @@ impl Auditor {
     #[must_use]
     pub fn new(
         servers: Vec<Server>,
-        patience: Patience,
+        connector: Connector,
         prefix: Prefix,
         interval: Option<Duration>,
         peers: Peers,
@@ -70,7 +70,7 @@ impl Auditor {
         let task = Task {
             servers,
             attempt: 0,
-            patience,
+            connector,
             prefix,
             interval,
             peers,
@@ -104,7 +104,7 @@ impl Handler<Resumed> for Auditor {
 struct Task {
     servers: Vec<Server>,
     attempt: usize,
-    patience: Patience,
+    connector: Connector,
     prefix: Prefix,
     interval: Option<Duration>,
     peers: Peers,
@@ -167,7 +167,7 @@ impl Task {
             return Ok(());
         };
         let server = &self.servers[self.attempt % self.servers.len()];
-        let mut connection = Connection::open(server, self.patience).await?;
+        let mut connection = self.connector.open(server).await?;
         self.check(Check::Start).await?;
         let begun = Instant::now();
         if let Some(reason) = self.compare(&mut connection, position).await? {
@@ -225,7 +225,8 @@ impl Task {
     /// the watch is past the revision of the list, or has not moved for so long that a live one
     /// would have been asked for its progress, and answered.
     async fn settle(&self) -> Result<(), Failure> {
-        let patience = (self.patience.idle + self.patience.answer) * 2;
+        let patience = self.connector.patience();
+        let patience = (patience.idle + patience.answer) * 2;
         let mut moved = Instant::now();
         let mut before = None;
         loop {

@@ -7,11 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info, warn};
 
+use super::wire::Lost;
 use crate::etcd::Server;
-use crate::telemetry::seconds;
+use crate::telemetry::{Foreign, seconds};
 
 /// At the latest after so long an outage is said again.
 const REMINDER: Duration = Duration::from_secs(60);
+
+/// No more reasons than that are said between two reminders.
+const REASONS: usize = 8;
 
 /// Whether etcd gives what it is asked for, and what was said of that.
 pub(super) struct Outage {
@@ -23,22 +27,35 @@ pub(super) struct Outage {
     connected: bool,
     /// That was said since all was well.
     said_connected: bool,
+    /// As was that it is listed, and why.
+    said_listing: bool,
     ongoing: Option<Ongoing>,
 }
 
-#[derive(Clone, Copy)]
 struct Ongoing {
     since: Instant,
     said: Instant,
+    /// Which reasons were given since.
+    reasons: Vec<String>,
+    /// The last of them is for somebody to put right.
+    refused: bool,
 }
 
 impl Outage {
     pub(super) fn new(failure: Rc<RefCell<Option<String>>>) -> Self {
-        Self { failure, fresh: None, connected: false, said_connected: false, ongoing: None }
+        Self {
+            failure,
+            fresh: None,
+            connected: false,
+            said_connected: false,
+            said_listing: false,
+            ongoing: None,
+        }
     }
 
     /// A member is asked.
     pub(super) fn trying(&mut self, server: &Server) {
+        self.connected = false;
         self.failure.borrow_mut().get_or_insert_with(|| format!("{server}: no answer yet"));
     }
 
@@ -47,7 +64,8 @@ impl Outage {
         self.connected = true;
         self.failure.replace(Some(format!("{server}: the list is not complete yet")));
         if !std::mem::replace(&mut self.said_connected, true) {
-            let away_seconds = self.ongoing.map(|ongoing| seconds(ongoing.since.elapsed()));
+            let away_seconds =
+                self.ongoing.as_ref().map(|ongoing| seconds(ongoing.since.elapsed()));
             info!(%server, version, away_seconds, "connected");
         }
     }
@@ -57,40 +75,68 @@ impl Outage {
         self.fresh = Some(SystemTime::now());
     }
 
+    /// It is listed. Answers whether that is news.
+    pub(super) fn listing(&mut self) -> bool {
+        !std::mem::replace(&mut self.said_listing, true)
+    }
+
     /// The member gave what it was asked for: a list, or a watch.
     pub(super) fn over(&mut self) {
         self.heard();
         self.ongoing = None;
         self.said_connected = false;
+        self.said_listing = false;
         self.failure.replace(None);
     }
 
     /// The connection is gone, or there was none.
-    pub(super) fn lost(&mut self, server: &Server, reason: &str, delay: Duration) {
+    pub(super) fn lost(&mut self, server: &Server, why: &Lost, delay: Duration) {
         let now = Instant::now();
-        let was_connected = std::mem::replace(&mut self.connected, false);
+        let was_connected = self.connected;
+        let reason = Foreign(why.to_string().as_bytes()).to_string();
         self.failure.replace(Some(format!("{server}: {reason}")));
         let retry_in_seconds = seconds(delay);
         let stale_since =
             self.fresh.map(|fresh| humantime::format_rfc3339_seconds(fresh).to_string());
-        let Some(ongoing) = &mut self.ongoing else {
-            if was_connected {
-                warn!(%server, reason, retry_in_seconds, stale_since, "connection lost");
+        let refused = why.is_to_be_put_right();
+        let say = |away_seconds: Option<f64>| {
+            if !was_connected {
+                warn!(%server, reason, away_seconds, retry_in_seconds, stale_since, "cannot connect");
+            } else if why.is_refusal() {
+                warn!(%server, reason, away_seconds, retry_in_seconds, stale_since, "etcd refuses to answer");
             } else {
-                warn!(%server, reason, retry_in_seconds, stale_since, "cannot connect");
+                warn!(%server, reason, away_seconds, retry_in_seconds, stale_since, "connection lost");
             }
-            self.ongoing = Some(Ongoing { since: now, said: now });
+        };
+        let Some(ongoing) = &mut self.ongoing else {
+            say(None);
+            let reasons = vec![reason];
+            self.ongoing = Some(Ongoing { since: now, said: now, reasons, refused });
             return;
         };
-        if now - ongoing.said < REMINDER {
-            debug!(%server, reason, retry_in_seconds, "still no connection");
-            return;
-        }
-        ongoing.said = now;
         let away_seconds = seconds(now - ongoing.since);
-        warn!(
-            %server, reason, away_seconds, stale_since,
-            "still no connection; the target file stays as it is"
-        );
+        if now - ongoing.said >= REMINDER {
+            warn!(
+                %server, reason, away_seconds, stale_since,
+                "still no answer; the target file stays as it is"
+            );
+            (ongoing.said, ongoing.reasons, ongoing.refused) = (now, vec![reason], refused);
+        } else if ongoing.is_news(&reason, refused) {
+            say(Some(away_seconds));
+            ongoing.reasons.push(reason);
+            ongoing.refused = refused;
+        } else {
+            debug!(%server, reason, retry_in_seconds, "still no answer");
+        }
+    }
+}
+
+impl Ongoing {
+    /// Whether somebody should hear of this reason too. In which way a server can't be reached
+    /// is no news, but that something is to be put right is, and that it has been.
+    fn is_news(&self, reason: &str, refused: bool) -> bool {
+        (refused || self.refused)
+            && self.reasons.len() < REASONS
+            && !self.reasons.iter().any(|said| said == reason)
     }
 }

@@ -26,8 +26,7 @@ use crate::core::event::Revision;
 use crate::core::key::Prefix;
 use crate::core::liveness::{Action, Liveness, Sign};
 use crate::core::session::{Next, Position, RelistReason, Session, Verdict, WatchEnd};
-use crate::etcd::{Connection, Error, Patience, Server};
-use crate::telemetry::Foreign;
+use crate::etcd::{Connection, Connector, Error, Server};
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
 const COMMANDS: usize = 4;
@@ -57,7 +56,7 @@ impl EtcdWatcher {
     #[must_use]
     pub fn new(
         servers: Vec<Server>,
-        patience: Patience,
+        connector: Connector,
         prefix: Prefix,
         max_entries: usize,
         registry: Recipient<Observed>,
@@ -66,7 +65,7 @@ impl EtcdWatcher {
         let status = Rc::<Status>::default();
         let task = Task {
             servers,
-            patience,
+            connector,
             attempt: 0,
             wire: Wire::new(prefix, max_entries, registry, receiver),
             session: Session::new(),
@@ -139,7 +138,7 @@ impl Handler<LastFailure> for EtcdWatcher {
 /// What runs for as long as the daemon does.
 struct Task {
     servers: Vec<Server>,
-    patience: Patience,
+    connector: Connector,
     attempt: usize,
     wire: Wire,
     session: Session,
@@ -157,7 +156,6 @@ impl Task {
             let mut end = self.serve(&server).await;
             if let End::Lost(reason) = end {
                 let delay = self.backoff.failed(Instant::now());
-                let reason = Foreign(reason.to_string().as_bytes()).to_string();
                 self.outage.lost(&server, &reason, delay);
                 self.attempt += 1;
                 let Err(told) = self.wire.unless_told(sleep(delay)).await else {
@@ -180,11 +178,11 @@ impl Task {
     /// Serves one connection to its end.
     async fn serve(&mut self, server: &Server) -> End {
         self.outage.trying(server);
-        let opened =
-            match self.wire.unless_told(Box::pin(Connection::open(server, self.patience))).await {
-                Ok(opened) => opened,
-                Err(told) => return told,
-            };
+        let opening = Box::pin(self.connector.open(server));
+        let opened = match self.wire.unless_told(opening).await {
+            Ok(opened) => opened,
+            Err(told) => return told,
+        };
         let mut connection = match opened {
             Ok(connection) => connection,
             Err(error) => return End::Lost(error.into()),
@@ -217,7 +215,7 @@ impl Task {
         if self.servers.len() == 1 || found == 0 || known == Some(found) {
             return Ok(());
         }
-        let answers = self.wire.unless_told(census(&self.servers, self.patience)).await?;
+        let answers = self.wire.unless_told(census(&self.servers, &self.connector)).await?;
         match elect(known, &answers) {
             Some(meant) if meant == found => Ok(()),
             Some(meant) => Err(Lost::Stranger { found, meant }.into()),
@@ -226,12 +224,14 @@ impl Task {
     }
 
     async fn list(&mut self, connection: &mut Connection, reason: RelistReason) -> Result<(), End> {
-        if reason == RelistReason::First {
-            info!("listing");
-        } else if reason.is_ordinary() {
-            info!(%reason, "relisting");
-        } else {
-            warn!(%reason, "relisting");
+        let is_news = self.outage.listing();
+        match reason {
+            _ if !is_news => debug!(%reason, "listing again"),
+            RelistReason::First => info!("listing"),
+            RelistReason::Requested => info!(%reason, "relisting"),
+            _ => warn!(%reason, "relisting"),
+        }
+        if !reason.is_ordinary() {
             let longest = (self.list_took * RELIST_SPREAD).min(LONGEST_RELIST_SPREAD);
             self.wire.unless_told(sleep(spread(longest))).await?;
         }
@@ -255,7 +255,8 @@ impl Task {
         let in_fragments = self.session.wants_fragments();
         let opening = connection.watch(&prefix, from, in_fragments);
         let mut stream = self.wire.unless_told(opening).await??;
-        let mut liveness = Liveness::new(self.patience.idle, self.patience.answer, Instant::now());
+        let patience = self.connector.patience();
+        let mut liveness = Liveness::new(patience.idle, patience.answer, Instant::now());
         loop {
             let next = timeout_at(liveness.deadline().into(), stream.next());
             let Ok(message) = self.wire.unless_told(next).await? else {
@@ -329,10 +330,11 @@ impl Task {
 }
 
 /// Asks each server for the cluster that it belongs to.
-async fn census(servers: &[Server], patience: Patience) -> Vec<Option<u64>> {
+async fn census(servers: &[Server], connector: &Connector) -> Vec<Option<u64>> {
     let mut asking = JoinSet::new();
     for (place, server) in servers.iter().cloned().enumerate() {
-        asking.spawn(async move { (place, Connection::open(&server, patience).await) });
+        let connector = connector.clone();
+        asking.spawn(async move { (place, connector.open(&server).await) });
     }
     let mut answers = vec![None; servers.len()];
     while let Some(answer) = asking.join_next().await {

@@ -71,6 +71,20 @@ impl<L: Into<Lost>> From<L> for End {
     }
 }
 
+impl Lost {
+    /// Whether the server is there and says no.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Request(error) if error.is_refusal())
+    }
+
+    /// Whether it does not end before somebody has put something right.
+    pub(super) fn is_to_be_put_right(&self) -> bool {
+        let is_ours =
+            matches!(self, Self::Stranger { .. } | Self::Undecided { .. } | Self::TooMany { .. });
+        is_ours || self.is_refusal()
+    }
+}
+
 /// What the watcher is connected to inside the daemon.
 pub(super) struct Wire {
     pub(super) prefix: Prefix,

@@ -7,6 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser};
 
 use super::parse::{self, Servers};
+use super::security::SecurityArgs;
 use crate::core::key::Prefix;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -24,6 +25,9 @@ pub struct Arguments {
     /// Where services register.
     #[command(flatten)]
     pub etcd: EtcdArgs,
+    /// How to know the servers, and what they know us by.
+    #[command(flatten)]
+    pub security: SecurityArgs,
     /// What Prometheus reads.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -39,7 +43,8 @@ const AFTER_HELP: &str = "\
 Durations: 250ms, 2s, 5m.
 
 Signals: SIGTERM and SIGINT write what is pending and stop, a second one stops at once;
-SIGHUP lists anew; SIGUSR1 lets the removals through that the guard holds.
+SIGHUP reads certificates and the password anew, connects and lists anew;
+SIGUSR1 lets the removals through that the guard holds.
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 no complete list from
 etcd in time (--once), 4 too many targets would be removed (--once).
@@ -55,8 +60,9 @@ Prometheus:
 #[command(next_help_heading = "etcd")]
 pub struct EtcdArgs {
     /// Members of the etcd cluster; repeat it, or separate them by commas
+    // Whoever puts a password here finds it refused; --help must not show it.
     #[arg(long = "server", visible_alias = "endpoints", value_name = "URL",
-          env = "ETCD_SD_SERVER", default_value = DEFAULT_SERVER,
+          env = "ETCD_SD_SERVER", hide_env_values = true, default_value = DEFAULT_SERVER,
           value_parser = parse::servers, action = ArgAction::Append)]
     pub servers: Vec<Servers>,
 

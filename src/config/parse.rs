@@ -8,23 +8,19 @@ use crate::etcd::{Server, ServerError};
 /// No duration may be longer: whoever wants more means something else.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The servers in one argument.
+/// The servers in one argument; `None` if there is a user in one of them, and so maybe a
+/// password, which an error of the argument itself would repeat.
 #[derive(Clone, Debug)]
-pub struct Servers(Vec<Server>);
-
-impl IntoIterator for Servers {
-    type Item = Server;
-    type IntoIter = std::vec::IntoIter<Server>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
+pub struct Servers(pub(super) Option<Vec<Server>>);
 
 pub(super) fn servers(text: &str) -> Result<Servers, ServerError> {
+    // A password may have a comma in it.
+    if text.contains('@') {
+        return Ok(Servers(None));
+    }
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let servers: Vec<_> = parts.map(Server::parse).collect::<Result<_, _>>()?;
-    if servers.is_empty() { Err(ServerError::Malformed) } else { Ok(Servers(servers)) }
+    if servers.is_empty() { Err(ServerError::Malformed) } else { Ok(Servers(Some(servers))) }
 }
 
 pub(super) fn prefix(text: &str) -> Result<Prefix, PrefixError> {

@@ -1,46 +1,39 @@
 //! Reaching a member.
 
-use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, KvClient, MaintenanceClient, WatchClient};
-use tokio::time::sleep;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::warn;
 
-use super::{Error, Server, header, within};
+use super::credentials::Ready;
+use super::error::{Failure, Refusal, within};
+use super::login::{Keys, Login};
+use super::{Credentials, Error, Patience, Server, TlsError, header, tls};
 use crate::core::paging::DECODE_LIMIT;
 use crate::core::session::Header;
 
 /// etcd closes connections that are probed on this level more often than every 5 s.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(6);
 
-/// For one answer: etcd itself gives a linearizable read up after 7 s without a leader; the
-/// rest is for the bytes of a large page on a slow line.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-
-/// How long to wait for a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// To accept a connection, and to give a first answer on it.
-    pub dial: Duration,
-    /// Silence after which it is asked for a sign of life.
-    pub idle: Duration,
-    /// For that sign.
-    pub answer: Duration,
-}
-
-impl Default for Patience {
-    /// What the command line has as defaults.
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self { dial: seconds(2), idle: seconds(6), answer: seconds(4) }
-    }
+/// Makes connections. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Connector {
+    patience: Patience,
+    credentials: Arc<Credentials>,
+    /// That the user is of no use has been said.
+    said_not_enabled: Arc<AtomicBool>,
 }
 
 /// A connection to one member.
 pub struct Connection {
     pub(super) kv: KvClient,
     pub(super) watch: WatchClient,
-    maintenance: MaintenanceClient,
+    pub(super) maintenance: MaintenanceClient,
+    pub(super) login: Login,
     pub(super) patience: Patience,
     /// Which version of etcd the member is; empty if it did not say.
     pub version: String,
@@ -48,58 +41,144 @@ pub struct Connection {
     pub header: Header,
 }
 
-impl Connection {
-    /// Connects and waits for the member's first answer.
-    pub async fn open(server: &Server, patience: Patience) -> Result<Self, Error> {
-        let options = ConnectOptions::new()
+impl Connector {
+    /// For connections with this patience, made with what the files of `credentials` hold at
+    /// the time.
+    #[must_use]
+    pub fn new(patience: Patience, credentials: Credentials) -> Self {
+        Self { patience, credentials: Arc::new(credentials), said_not_enabled: Arc::default() }
+    }
+
+    /// How long its connections wait.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// What its connections are made with.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Reads the credentials anew, connects, logs in, and waits for the member's first answer.
+    pub async fn open(&self, server: &Server) -> Result<Connection, Error> {
+        let ready = self.read_credentials(server).await?;
+        let tls = ready.tls.as_ref().map(|tls| Arc::clone(&tls.config));
+        match self.connect(server, ready).await {
+            Ok(connection) => Ok(connection),
+            Err(Opening::Refused(error)) => Err(error),
+            Err(Opening::Broken { tls: Some(error), .. }) => {
+                Err(TlsError::new(&error, &self.credentials).into())
+            }
+            Err(Opening::Broken { tls: None, text }) if never_reached(&text) => {
+                Err(Error::Other(text))
+            }
+            Err(Opening::Broken { tls: None, text }) => {
+                let (server, credentials) = (server.clone(), Arc::clone(&self.credentials));
+                let limit = self.patience.dial;
+                let listening =
+                    spawn_blocking(move || tls::objection(&server, tls, &credentials, limit));
+                let objection = timeout(2 * limit, listening).await.ok().and_then(Result::ok);
+                Err(objection.flatten().map_or(Error::Other(text), Error::Tls))
+            }
+        }
+    }
+
+    async fn read_credentials(&self, server: &Server) -> Result<Ready, Error> {
+        if !self.credentials.matter_to(server) {
+            return Ok(Ready::default());
+        }
+        let (server, credentials) = (server.clone(), Arc::clone(&self.credentials));
+        let reading = spawn_blocking(move || credentials.read(&server));
+        match timeout(self.patience.dial, reading).await {
+            Ok(Ok(ready)) => Ok(ready?),
+            Ok(Err(cut_off)) => Err(Error::Other(cut_off.to_string())),
+            Err(_) => Err(Error::Other(format!(
+                "the files with certificates or the password could not be read within {:?}",
+                self.patience.dial
+            ))),
+        }
+    }
+
+    async fn connect(&self, server: &Server, ready: Ready) -> Result<Connection, Opening> {
+        let patience = self.patience;
+        let mut options = ConnectOptions::new()
             .with_require_leader(true)
             .with_connect_timeout(patience.dial)
             .with_keep_alive(patience.idle.max(SHORTEST_KEEP_ALIVE), patience.answer)
             .with_keep_alive_while_idle(true);
-        let client =
-            within(patience.dial, Client::connect([server.as_str()], Some(options))).await?;
+        if let Some(tls) = ready.tls {
+            options = options.with_tls(tls.options);
+        }
+        let connecting = Client::connect([server.as_str()], Some(options));
+        // Nothing is sent yet: this only puts the options to use.
+        let mut client = match timeout(patience.dial, connecting).await {
+            Ok(client) => client.map_err(|error| Opening::Refused(error.into()))?,
+            Err(_) => return Err(Opening::Refused(Error::Timeout(patience.dial))),
+        };
+        let login = Login::new(client.clone(), &self.credentials, patience.dial);
+        let failed = |failure| Opening::new(failure, &login);
+        if let Some((name, password)) = ready.login {
+            let user = Some((name, password.reveal().to_owned()));
+            match within(patience.dial, client.update_user(user)).await {
+                Ok(()) => self.said_not_enabled.store(false, Ordering::Relaxed),
+                // As etcdctl does. Whoever switches it on ends the connection by that.
+                Err(Failure::Refused(Refusal::NotEnabled)) => self.say_not_enabled(server),
+                Err(failure) => return Err(failed(failure)),
+            }
+        }
         // `connect` succeeds with nobody listening: ask for something that every member can
-        // say by itself. Proxies may not know the call, which is an answer as well.
+        // say by itself. Proxies may not know the call, and to some users it may be forbidden,
+        // which is an answer as well.
         let status = within(patience.dial, client.maintenance_client().status()).await;
         let (version, header) = match status {
             Ok(status) => (status.version().to_owned(), header(status.header())),
-            Err(Error::Other(text)) if text.starts_with(UNIMPLEMENTED) => Default::default(),
-            Err(error) => return Err(error),
+            Err(Failure::Failed(Error::Other(text))) if text.starts_with(UNIMPLEMENTED) => {
+                <_>::default()
+            }
+            Err(Failure::Refused(Refusal::Permission)) => <_>::default(),
+            Err(failure) => return Err(failed(failure)),
         };
-        Ok(Self {
+        Ok(Connection {
             kv: client.kv_client().max_decoding_message_size(DECODE_LIMIT),
             watch: client.watch_client().max_decoding_message_size(DECODE_LIMIT),
             maintenance: client.maintenance_client(),
+            login,
             patience,
             version,
             header,
         })
     }
 
-    /// Waits for an answer that may take its time, as long as the member shows that it lives:
-    /// on a slow line it is given up later than a member that hangs.
-    pub(super) async fn answer<T>(
-        &self,
-        request: impl Future<Output = Result<T, etcd_client::Error>>,
-    ) -> Result<T, Error> {
-        let mut maintenance = self.maintenance.clone();
-        let request = Box::pin(within(ANSWER_LIMIT, request));
-        let hangs = Box::pin(async {
-            loop {
-                sleep(self.patience.idle).await;
-                // Whatever it answers, it answers.
-                let asked = within(self.patience.answer, maintenance.status()).await;
-                if let Err(silence @ Error::Timeout(_)) = asked {
-                    return silence;
-                }
-            }
-        });
-        tokio::select! {
-            answer = request => answer,
-            silence = hangs => Err(silence),
+    fn say_not_enabled(&self, server: &Server) {
+        if let Some((user, _)) = &self.credentials.user
+            && !self.said_not_enabled.swap(true, Ordering::Relaxed)
+        {
+            warn!(%server, user, "etcd's authentication is not enabled; --user has no effect");
+        }
+    }
+}
+
+/// Why there is no connection.
+enum Opening {
+    Refused(Error),
+    Broken { tls: Option<rustls::Error>, text: String },
+}
+
+impl Opening {
+    fn new(failure: Failure, login: &Login) -> Self {
+        match failure {
+            Failure::Broken { tls, text } => Self::Broken { tls, text },
+            failure => Self::Refused(login.explain(failure, &Keys::none())),
         }
     }
 }
 
 /// How the text of that gRPC status begins.
 const UNIMPLEMENTED: &str = "Unimplemented";
+
+/// Whether there was not even a TCP connection.
+fn never_reached(text: &str) -> bool {
+    text.contains("tcp connect error") || text.contains("dns error")
+}

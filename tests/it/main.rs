@@ -9,8 +9,10 @@
 
 mod actors;
 mod audit;
+mod auth;
 mod bursts;
 mod conformance;
+mod connector;
 mod convergence;
 mod drift;
 #[path = "../embedded/mod.rs"]
@@ -28,5 +30,7 @@ mod scraping;
 mod signals;
 mod support;
 mod tidy;
+mod tls;
+mod tokens;
 mod usage;
 mod watching;

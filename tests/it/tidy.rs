@@ -10,6 +10,7 @@ fn the_core_knows_no_actor_no_network_no_file_and_no_clock() {
         "actix",
         "tokio",
         "etcd_client",
+        "rustls",
         "tonic",
         "notify",
         "backoff",
@@ -44,6 +45,8 @@ fn the_core_knows_no_actor_no_network_no_file_and_no_clock() {
 fn each_dependency_at_an_edge_is_named_in_one_file() {
     let edges = [
         ("etcd_client", "src/etcd.rs"),
+        ("rustls", "src/etcd.rs"),
+        ("rustls_native_certs", "src/etcd.rs"),
         ("notify", "src/actors/drift.rs"),
         ("backoff", "src/backoff.rs"),
         ("std::fs", "src/file.rs"),

@@ -82,7 +82,9 @@ fn the_help_shows_every_flag_with_its_variable() {
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
     let flags = ["server", "prefix", "target-file", "debounce", "debounce-max", "drift-interval"];
-    for flag in flags.iter().chain(&["once", "timeout", "log-level", "log-format"]) {
+    let security = ["cacert", "cert", "key", "server-name", "user", "password-file"];
+    let flags = flags.iter().chain(&security);
+    for flag in flags.chain(&["once", "timeout", "log-level", "log-format"]) {
         assert!(help.contains(&format!("--{flag}")), "--{flag} in {help}");
         let variable = format!("ETCD_SD_{}", flag.to_uppercase().replace('-', "_"));
         assert!(help.contains(&variable), "{variable} in {help}");

@@ -7,7 +7,7 @@ use std::future::Future;
 use etcd_client::Client;
 use tokio::runtime;
 
-use super::etcd::{RealEtcd, Sync, etcdctl_range};
+use super::etcd::{RealEtcd, Sync};
 use super::render;
 use crate::embedded::Embedded;
 
@@ -20,23 +20,24 @@ pub(crate) struct Etcd {
 
 enum Server {
     Embedded(Embedded),
-    Real(RealEtcd),
+    Real(Box<RealEtcd>),
 }
 
 impl Etcd {
     pub(crate) async fn embedded() -> Self {
         let embedded = Embedded::start().await;
-        Self::new(embedded.endpoint(), Server::Embedded(embedded)).await
+        let endpoint = embedded.endpoint();
+        let client = connect(&endpoint).await;
+        Self { endpoint, client, server: Server::Embedded(embedded) }
     }
 
     pub(crate) async fn real(sync: Sync) -> Self {
-        let etcd = RealEtcd::start(sync).await;
-        Self::new(etcd.endpoint().to_owned(), Server::Real(etcd)).await
+        Self::of(RealEtcd::start(sync).await).await
     }
 
-    async fn new(endpoint: String, server: Server) -> Self {
-        let client = connect(&endpoint).await;
-        Self { endpoint, client, server }
+    pub(crate) async fn of(etcd: RealEtcd) -> Self {
+        let client = etcd.connect().await;
+        Self { endpoint: etcd.endpoint().to_owned(), client, server: Server::Real(Box::new(etcd)) }
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -64,6 +65,14 @@ impl Etcd {
         }
     }
 
+    /// The real server, for the tests that are about its settings.
+    pub(crate) fn settings(&mut self) -> &mut RealEtcd {
+        match &mut self.server {
+            Server::Embedded(_) => panic!("the embedded server has no settings"),
+            Server::Real(etcd) => etcd,
+        }
+    }
+
     /// Ends it at once: nobody listens on its port any more.
     pub(crate) async fn kill(&mut self) {
         match &mut self.server {
@@ -79,7 +88,15 @@ impl Etcd {
             Server::Real(etcd) => etcd.restart().await,
         }
         // The old client may sit out a backoff before it connects again.
-        self.client = connect(&self.endpoint).await;
+        self.connect_again().await;
+    }
+
+    /// With what it takes now.
+    pub(crate) async fn connect_again(&mut self) {
+        self.client = match &self.server {
+            Server::Embedded(_) => connect(&self.endpoint).await,
+            Server::Real(etcd) => etcd.connect().await,
+        };
     }
 
     /// Lets it stand still: connections stay open, and nothing is answered.
@@ -103,7 +120,7 @@ impl Etcd {
         const PREFIX: &str = "/services/";
         match &self.server {
             Server::Embedded(embedded) => embedded.store().list(PREFIX).1,
-            Server::Real(_) => etcdctl_range(&self.endpoint, PREFIX),
+            Server::Real(etcd) => etcd.range(PREFIX),
         }
     }
 
@@ -178,4 +195,19 @@ macro_rules! on_real {
     };
 }
 
-pub(crate) use {on_both, on_embedded, on_real};
+/// Lists tests that start a real etcd of their own making.
+macro_rules! with_own_etcd {
+    ($($test:ident),+ $(,)?) => {
+        mod real {
+            $(
+                #[test]
+                #[ignore = "needs etcd: tests/run"]
+                fn $test() {
+                    $crate::support::backend::run(super::$test);
+                }
+            )+
+        }
+    };
+}
+
+pub(crate) use {on_both, on_embedded, on_real, with_own_etcd};

@@ -25,11 +25,21 @@ impl Daemon {
 
     /// Starts it on an address, where a registry may be or not.
     pub(crate) fn start_at(server: &str, file: &TargetFile, more: &[&str]) -> Self {
+        Self::start_with(server, file, more, &[])
+    }
+
+    /// Starts it with environment variables as well.
+    pub(crate) fn start_with(
+        server: &str,
+        file: &TargetFile,
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let path = file.path().to_str().unwrap();
         let mut args = vec!["--server", server, "--target-file", path];
         args.extend(["--log-format", "json"]);
         args.extend(more);
-        Self::run(&args)
+        Self::run_with(&args, variables)
     }
 
     /// Starts it with these arguments and no others.
@@ -79,6 +89,17 @@ impl Daemon {
         .await
     }
 
+    /// Waits for a line of any message that gives a reason with these words in it.
+    pub(crate) async fn wait_for_reason(&self, words: &str) -> Line {
+        let what = format!("the daemon gives the reason {words:?}");
+        eventually(SOON, &what, async || {
+            let lines = self.log.with_field("reason");
+            let line = lines.into_iter().rfind(|line| line.text("reason").contains(words));
+            line.ok_or_else(|| "not yet".to_owned())
+        })
+        .await
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
@@ -118,6 +139,10 @@ impl Daemon {
 
     pub(crate) fn cpu_time(&self) -> Duration {
         self.process.cpu_time()
+    }
+
+    pub(crate) fn command_line(&self) -> String {
+        self.process.command_line()
     }
 
     pub(crate) fn resident_bytes(&self) -> u64 {

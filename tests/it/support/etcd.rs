@@ -2,10 +2,10 @@
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use etcd_client::Client;
+use etcd_client::{Client, ConnectOptions};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -21,7 +21,19 @@ pub(crate) struct RealEtcd {
     pub(super) endpoint: String,
     pub(super) peer: String,
     sync: Sync,
+    access: Access,
     process: Option<Process>,
+}
+
+/// What it is started with beyond the usual, and what others need then to talk to it.
+#[derive(Clone, Default)]
+pub(crate) struct Access {
+    pub(crate) https: bool,
+    pub(crate) etcd: Vec<String>,
+    pub(crate) etcdctl: Vec<String>,
+    pub(crate) client: ConnectOptions,
+    /// Where it has files that it reads.
+    pub(crate) files: Option<Arc<TempDir>>,
 }
 
 /// Whether etcd waits for its disk.
@@ -36,12 +48,19 @@ pub(crate) enum Sync {
 impl RealEtcd {
     /// Starts it and waits until it serves.
     pub(crate) async fn start(sync: Sync) -> Self {
+        Self::start_with(sync, Access::default()).await
+    }
+
+    /// The same, with more arguments.
+    pub(crate) async fn start_with(sync: Sync, access: Access) -> Self {
+        let scheme = if access.https { "https" } else { "http" };
         for _ in 0..TRIES {
             let mut etcd = Self {
                 home: tempfile::tempdir().unwrap(),
-                endpoint: format!("http://127.0.0.1:{}", free_port()),
+                endpoint: format!("{scheme}://127.0.0.1:{}", free_port()),
                 peer: format!("http://127.0.0.1:{}", free_port()),
                 sync,
+                access: access.clone(),
                 process: None,
             };
             if etcd.try_launch().await {
@@ -53,6 +72,19 @@ impl RealEtcd {
 
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    pub(crate) fn access(&mut self) -> &mut Access {
+        &mut self.access
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect([&self.endpoint], Some(self.access.client.clone())).await.unwrap()
+    }
+
+    /// Every entry below a prefix, as etcdctl sees it.
+    pub(crate) fn range(&self, prefix: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        etcdctl_range(&self.endpoint, &self.access.etcdctl, prefix)
     }
 
     /// SIGKILL.
@@ -97,7 +129,7 @@ impl RealEtcd {
                 }
                 panic!("etcd ended at its start, {status}:\n{log}");
             }
-            serves(&self.endpoint).await.map(Some)
+            serves(&self.endpoint, &self.access.client).await.map(Some)
         })
         .await;
         self.process = launched.map(|()| process);
@@ -116,7 +148,7 @@ impl RealEtcd {
         etcd.arg(format!("--advertise-client-urls={}", self.endpoint));
         etcd.arg(format!("--initial-advertise-peer-urls={}", self.peer));
         etcd.arg(format!("--initial-cluster=default={}", self.peer));
-        etcd.args(["--logger=zap", "--log-level=warn"]);
+        etcd.args(["--logger=zap", "--log-level=warn"]).args(&self.access.etcd);
         if self.sync == Sync::Never && can_leave_out_syncs() {
             etcd.arg("--unsafe-no-fsync");
         }
@@ -124,14 +156,18 @@ impl RealEtcd {
     }
 }
 
-async fn serves(endpoint: &str) -> Result<(), String> {
+async fn serves(endpoint: &str, options: &ConnectOptions) -> Result<(), String> {
     let ask = async {
-        let mut client = Client::connect([endpoint], None).await?;
+        let mut client = Client::connect([endpoint], Some(options.clone())).await?;
         client.get("a key", None).await
     };
     let answer = tokio::time::timeout(Duration::from_secs(1), ask).await;
-    let answer = answer.map_err(|_| "no answer in a second".to_owned())?;
-    answer.map(drop).map_err(|error| error.to_string())
+    match answer.map_err(|_| "no answer in a second".to_owned())? {
+        Ok(_) => Ok(()),
+        // So it is there.
+        Err(error) if error.to_string().contains("authentication is not enabled") => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// etcd knows `--unsafe-no-fsync` since some release of 3.4.
@@ -145,10 +181,9 @@ fn can_leave_out_syncs() -> bool {
     *KNOWN
 }
 
-/// etcd as etcdctl sees it: every entry below a prefix.
-pub(crate) fn etcdctl_range(endpoint: &str, prefix: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn etcdctl_range(endpoint: &str, args: &[String], prefix: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut etcdctl = command(program("ETCDCTL", "etcdctl"));
-    etcdctl.env("ETCDCTL_API", "3").args(["--endpoints", endpoint]);
+    etcdctl.env("ETCDCTL_API", "3").args(["--endpoints", endpoint]).args(args);
     etcdctl.args(["get", "--prefix", prefix, "-w", "json"]);
     let output = etcdctl.output().expect("run etcdctl");
     let complaint = String::from_utf8_lossy(&output.stderr);

@@ -88,6 +88,13 @@ impl Log {
         with_message.map(|(_, line)| line.clone()).collect()
     }
 
+    /// The lines with such a field, in order.
+    pub(crate) fn with_field(&self, name: &str) -> Vec<Line> {
+        let lines = self.lines.lock().unwrap();
+        let with_field = lines.iter().filter(|(_, line)| line.fields.contains_key(name));
+        with_field.map(|(_, line)| line.clone()).collect()
+    }
+
     /// Everything as it was written.
     pub(crate) fn raw(&self) -> String {
         let lines = self.lines.lock().unwrap();

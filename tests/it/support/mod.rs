@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   Etcd (embedded or real) <── daemon ──> TargetFile <── Prometheus
-//!    backend, etcd, writes      daemon,     file, render,    prometheus,
-//!                               log         reader,          listener,
+//!    backend, etcd, writes,     daemon,     file, render,    prometheus,
+//!    secure, certs              log         reader,          listener,
 //!                                           directory        http
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! should have done is worked out a second time, in `render`.
 
 pub(crate) mod backend;
+pub(crate) mod certs;
 pub(crate) mod daemon;
 pub(crate) mod directory;
 pub(crate) mod etcd;
@@ -27,6 +28,7 @@ pub(crate) mod prometheus;
 pub(crate) mod random;
 pub(crate) mod reader;
 pub(crate) mod render;
+pub(crate) mod secure;
 pub(crate) mod snapshots;
 pub(crate) mod wait;
 pub(crate) mod writes;

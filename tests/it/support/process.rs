@@ -101,6 +101,11 @@ impl Process {
         kibibytes * 1024
     }
 
+    /// What the process list shows of it.
+    pub(crate) fn command_line(&self) -> String {
+        self.proc("cmdline").replace('\0', " ")
+    }
+
     fn proc(&self, file: &str) -> String {
         let path = format!("/proc/{}/{file}", self.child.id());
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))

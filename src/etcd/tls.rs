@@ -1,0 +1,213 @@
+//! What TLS objects to, in an operator's words.
+//!
+//! The client's connection says well enough what it objects to itself. What a server objects
+//! to, in the moment when it closes the connection, often gets lost on the way through HTTP/2;
+//! so then the handshake is made a second time by hand, to hear it.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+};
+use thiserror::Error;
+
+use super::error::tls_error;
+use super::{Credentials, Server};
+
+/// What the two ends of a connection don't agree on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TlsError {
+    /// The server's certificate leads to nobody whom we trust.
+    #[error(
+        "the server's certificate is signed by no authority {trusted}; give the one that signed \
+         it with --cacert"
+    )]
+    UnknownIssuer {
+        /// Whom we trust.
+        trusted: String,
+    },
+    /// The server's certificate is that of another name.
+    #[error(
+        "the server's certificate is not for {expected} but for {presented}; if it is the right \
+         server, give a name of its certificate with --server-name"
+    )]
+    WrongName {
+        /// The host in the URL, or `--server-name`.
+        expected: String,
+        /// The names in the certificate.
+        presented: String,
+    },
+    /// The server's certificate is too old.
+    #[error("the server's certificate expired at {0}; renew it, or set this host's clock")]
+    Expired(String),
+    /// The server's certificate is too young.
+    #[error("the server's certificate is not valid before {0}; set this host's clock")]
+    NotYetValid(String),
+    /// The server wants to know who we are.
+    #[error("the server asks for a client certificate; give one with --cert and --key")]
+    CertificateWanted,
+    /// The server knows who we are, and does not believe it.
+    #[error(
+        "the server refuses the client certificate of --cert {cert} ({alert}); has it expired, \
+         or is it signed by an authority that the server does not trust?"
+    )]
+    CertificateRefused {
+        /// Its file.
+        cert: String,
+        /// What the server said.
+        alert: String,
+    },
+    /// We speak TLS, the server does not.
+    #[error("the server does not speak TLS on this port; is it http:// there?")]
+    PlainServer,
+    /// The server speaks TLS, we don't.
+    #[error("the server speaks TLS on this port; give --server {0}")]
+    PlainClient(String),
+    /// Anything else.
+    #[error("TLS: {0}")]
+    Other(String),
+}
+
+impl TlsError {
+    /// Puts into words what the TLS library found.
+    pub(super) fn new(error: &rustls::Error, credentials: &Credentials) -> Self {
+        use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage};
+        match error {
+            InvalidCertificate(error) => Self::of_server(error, credentials),
+            AlertReceived(alert) => Self::of_client(*alert, credentials),
+            InvalidMessage(_) => Self::PlainServer,
+            other => Self::Other(other.to_string()),
+        }
+    }
+
+    fn of_server(error: &CertificateError, credentials: &Credentials) -> Self {
+        use CertificateError as E;
+        match error {
+            E::UnknownIssuer => Self::UnknownIssuer {
+                trusted: credentials.cacert.as_ref().map_or_else(
+                    || "that this system trusts".to_owned(),
+                    |path| format!("in --cacert {}", path.display()),
+                ),
+            },
+            E::NotValidForNameContext { expected, presented } => Self::WrongName {
+                expected: expected.to_str().into_owned(),
+                presented: names(presented),
+            },
+            E::ExpiredContext { not_after, .. } => Self::Expired(date(*not_after)),
+            E::NotValidYetContext { not_before, .. } => Self::NotYetValid(date(*not_before)),
+            other => Self::Other(format!("the server's certificate is not accepted: {other}")),
+        }
+    }
+
+    fn of_client(alert: AlertDescription, credentials: &Credentials) -> Self {
+        use AlertDescription as A;
+        let is_about_the_certificate = matches!(
+            alert,
+            A::BadCertificate
+                | A::UnsupportedCertificate
+                | A::CertificateRevoked
+                | A::CertificateExpired
+                | A::CertificateUnknown
+                | A::UnknownCA
+                | A::AccessDenied
+                | A::CertificateRequired
+        );
+        match &credentials.identity {
+            // Servers with TLS 1.2 call one that is missing a bad one.
+            None if is_about_the_certificate => Self::CertificateWanted,
+            Some((cert, _)) if is_about_the_certificate => Self::CertificateRefused {
+                cert: cert.display().to_string(),
+                alert: format!("{alert:?}"),
+            },
+            _ => Self::Other(format!("the server ends the connection: {alert:?}")),
+        }
+    }
+}
+
+/// `DnsName("etcd.example")` and `IpAddress(10.0.0.1)` as one would type them.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        inner.unwrap_or(name).trim_matches('"').to_owned()
+    };
+    match presented {
+        [] => "no name at all".to_owned(),
+        names => names.iter().map(bare).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    let time = UNIX_EPOCH + Duration::from_secs(time.as_secs());
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// Makes a handshake by hand and listens for what the server objects to; `None` if it objects
+/// to nothing, or can't be reached. Blocks, for a few times `limit` at most.
+pub(super) fn objection(
+    server: &Server,
+    config: Option<Arc<ClientConfig>>,
+    credentials: &Credentials,
+    limit: Duration,
+) -> Option<TlsError> {
+    let name = credentials.server_name.as_deref().unwrap_or(server.host());
+    let is_ours = config.is_some();
+    let Err(error) = handshake(server, name, config, limit) else {
+        return (!is_ours).then(|| TlsError::PlainClient(server.as_https()));
+    };
+    match tls_error(&error) {
+        Some(error) if is_ours => Some(TlsError::new(&error, credentials)),
+        None if is_ours && error.kind() == io::ErrorKind::UnexpectedEof => {
+            Some(TlsError::PlainServer)
+        }
+        // Whatever else it objects to: to that end it spoke TLS.
+        Some(error) if !matches!(error, rustls::Error::InvalidMessage(_)) => {
+            Some(TlsError::PlainClient(server.as_https()))
+        }
+        _ => None,
+    }
+}
+
+/// A handshake and, since the server may object only after it, one exchange of HTTP/2, which
+/// fails only if TLS has to say something.
+fn handshake(
+    server: &Server,
+    name: &str,
+    config: Option<Arc<ClientConfig>>,
+    limit: Duration,
+) -> io::Result<()> {
+    /// What opens HTTP/2, with no settings: the server answers with its own.
+    const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let mut addresses = server.authority().to_socket_addrs()?;
+    let reached = addresses.find_map(|at| TcpStream::connect_timeout(&at, limit).ok());
+    let stream = reached.ok_or(io::ErrorKind::NotFound)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+    let config = match config {
+        Some(config) => config,
+        None => Arc::new(trusting_nobody()?),
+    };
+    let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(connection, stream);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    // If this fails, the reason is waiting to be read.
+    let _ = stream.write_all(HELLO).and_then(|()| stream.flush());
+    match stream.read(&mut [0; 9]) {
+        Err(error) if tls_error(&error).is_some() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Enough to find out whether there is TLS at all.
+fn trusting_nobody() -> io::Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
