@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
+use super::chunks::chunks;
 use super::messages::{Audit, GetPosition, Relist, Resumed};
-use super::wire::chunks;
 use crate::backoff::{Backoff, spread};
 use crate::core::audit::{Difference, Report};
 use crate::core::key::Prefix;

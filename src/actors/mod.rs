@@ -17,12 +17,10 @@
 //! whoever gets it pulls the truth. Pulls go one way, so nothing can deadlock.
 
 pub mod auditor;
+mod chunks;
 pub mod drift;
-mod list;
 pub mod messages;
-mod outage;
 pub mod persister;
 mod publish;
 pub mod registry;
 pub mod watcher;
-mod wire;

@@ -38,6 +38,14 @@ pub enum Sign {
     },
 }
 
+impl Sign {
+    /// Whether the watch has told all that the member knows.
+    #[must_use]
+    pub fn is_fresh(self) -> bool {
+        self != Self::Pong { ahead: true }
+    }
+}
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {

@@ -10,6 +10,7 @@ mod relist;
 use thiserror::Error;
 
 use super::event::{Change, Revision};
+use super::liveness::Sign;
 
 pub use relist::RelistReason;
 
@@ -103,6 +104,18 @@ pub enum Verdict {
     Apply(Vec<Change>, Revision),
     /// The watch is over.
     End(WatchEnd),
+}
+
+impl Verdict {
+    /// What the response says of the life of the watch, if anything.
+    #[must_use]
+    pub fn sign(&self) -> Option<Sign> {
+        match self {
+            Self::Alive | Self::Created | Self::Apply(..) => Some(Sign::Watch),
+            Self::Pong { ahead } => Some(Sign::Pong { ahead: *ahead }),
+            Self::Unrelated | Self::End(_) => None,
+        }
+    }
 }
 
 /// The state of one daemon's view on one prefix.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, KvClient, MaintenanceClient, WatchClient};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -83,6 +83,22 @@ impl Connector {
                 Err(objection.flatten().map_or(Error::Other(text), Error::Tls))
             }
         }
+    }
+
+    /// Asks each server for the cluster that it belongs to.
+    pub async fn cluster_ids(&self, servers: &[Server]) -> Vec<Option<u64>> {
+        let mut asking = JoinSet::new();
+        for (place, server) in servers.iter().cloned().enumerate() {
+            let connector = self.clone();
+            asking.spawn(async move { (place, connector.open(&server).await) });
+        }
+        let mut answers = vec![None; servers.len()];
+        while let Some(answer) = asking.join_next().await {
+            if let Ok((place, Ok(connection))) = answer {
+                answers[place] = Some(connection.header.cluster_id).filter(|&id| id != 0);
+            }
+        }
+        answers
     }
 
     async fn read_credentials(&self, server: &Server) -> Result<Ready, Error> {

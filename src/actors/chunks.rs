@@ -1,0 +1,33 @@
+//! Chunks: no message holds the thread of the registry for long.
+
+/// Entries or changes in one message to the registry: some milliseconds of its time.
+const CHUNK: usize = 4096;
+
+/// The items in chunks, each with whether it is the last. A short list is passed on as it is.
+pub(super) fn chunks<T>(items: Vec<T>) -> impl Iterator<Item = (Vec<T>, bool)> {
+    let short = items.len() <= CHUNK;
+    let (mut whole, mut rest) =
+        if short { (Some(items), Vec::new().into_iter()) } else { (None, items.into_iter()) };
+    std::iter::from_fn(move || {
+        let chunk = whole.take().unwrap_or_else(|| rest.by_ref().take(CHUNK).collect());
+        (!chunk.is_empty()).then(|| (chunk, rest.len() == 0))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_keep_the_order_lose_nothing_and_only_the_last_is_the_last() {
+        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            let items: Vec<usize> = (0..length).collect();
+            let chunks: Vec<_> = chunks(items.clone()).collect();
+            assert!(chunks.iter().all(|(chunk, _)| (1..=CHUNK).contains(&chunk.len())));
+            let lasts: Vec<_> = chunks.iter().map(|&(_, last)| last).collect();
+            assert_eq!(lasts.iter().filter(|&&last| last).count(), usize::from(length > 0));
+            assert!(lasts.last().copied().unwrap_or(true));
+            assert_eq!(chunks.into_iter().flat_map(|(chunk, _)| chunk).collect::<Vec<_>>(), items);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The watcher's task: from connection to connection, and on each a list or a watch.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
+
+use super::Status;
+use super::list::list;
+use super::outage::Outage;
+use super::wire::{End, Lost, Wire};
+use crate::backoff::{Backoff, spread};
+use crate::core::census::elect;
+use crate::core::session::{Next, RelistReason, Session};
+use crate::etcd::{Connection, Connector, Server};
+
+/// A relist after a common outage is put off by up to so many times what the last list took,
+/// and no more than the limit: many daemons share one etcd.
+const RELIST_SPREAD: u32 = 10;
+const LONGEST_RELIST_SPREAD: Duration = Duration::from_secs(3);
+
+/// What runs for as long as the daemon does.
+pub(super) struct Task {
+    servers: Vec<Server>,
+    pub(super) connector: Connector,
+    attempt: usize,
+    pub(super) wire: Wire,
+    pub(super) session: Session,
+    pub(super) backoff: Backoff,
+    /// What the last list took.
+    list_took: Duration,
+    pub(super) outage: Outage,
+    pub(super) status: Rc<Status>,
+}
+
+impl Task {
+    pub(super) fn new(
+        servers: Vec<Server>,
+        connector: Connector,
+        wire: Wire,
+        status: Rc<Status>,
+    ) -> Self {
+        Self {
+            servers,
+            connector,
+            attempt: 0,
+            wire,
+            session: Session::new(),
+            backoff: Backoff::for_etcd(),
+            list_took: Duration::ZERO,
+            outage: Outage::new(Rc::clone(&status.failure)),
+            status,
+        }
+    }
+
+    /// Ends when it is told to, or with the program.
+    pub(super) async fn run(mut self) {
+        loop {
+            let server = self.servers[self.attempt % self.servers.len()].clone();
+            let mut end = self.serve(&server).await;
+            if let End::Lost(reason) = end {
+                let delay = self.backoff.failed(Instant::now());
+                self.outage.lost(&server, &reason, delay);
+                self.attempt += 1;
+                let Err(told) = self.wire.unless_told(sleep(delay)).await else {
+                    continue;
+                };
+                end = told;
+            }
+            match end {
+                End::Lost(_) => {}
+                End::Relist(reason) => self.session.request_list(reason),
+                End::Stop(stopped) => {
+                    let _ = stopped.send(());
+                    return;
+                }
+                End::Abandoned => return,
+            }
+        }
+    }
+
+    /// Serves one connection to its end.
+    async fn serve(&mut self, server: &Server) -> End {
+        self.outage.trying(server);
+        let opening = Box::pin(self.connector.open(server));
+        let opened = match self.wire.unless_told(opening).await {
+            Ok(opened) => opened,
+            Err(told) => return told,
+        };
+        let mut connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => return End::Lost(error.into()),
+        };
+        if let Err(end) = self.identify(&connection).await {
+            return end;
+        }
+        self.outage.connected(server, &connection.version);
+        let mut resumes = true;
+        loop {
+            let done = match self.session.connected(&connection.version) {
+                Next::List(reason) => {
+                    resumes = false;
+                    self.list(&mut connection, reason).await
+                }
+                Next::Watch(from) => self.watch(&mut connection, from, resumes).await,
+            };
+            self.status.position.set(self.session.position());
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    /// Makes sure that the member is of the cluster that is meant, by asking all servers where
+    /// that is in doubt. A single server is taken as it is: what its list shows is guarded.
+    async fn identify(&mut self, connection: &Connection) -> Result<(), End> {
+        let found = connection.header.cluster_id;
+        let known = self.session.position().map(|position| position.cluster_id);
+        if self.servers.len() == 1 || found == 0 || known == Some(found) {
+            return Ok(());
+        }
+        let answers = self.wire.unless_told(self.connector.cluster_ids(&self.servers)).await?;
+        match elect(known, &answers) {
+            Some(meant) if meant == found => Ok(()),
+            Some(meant) => Err(Lost::Stranger { found, meant }.into()),
+            None => Err(Lost::Undecided { found }.into()),
+        }
+    }
+
+    async fn list(&mut self, connection: &mut Connection, reason: RelistReason) -> Result<(), End> {
+        let is_news = self.outage.listing();
+        match reason {
+            _ if !is_news => debug!(%reason, "listing again"),
+            RelistReason::First => info!("listing"),
+            RelistReason::Requested => info!(%reason, "relisting"),
+            _ => warn!(%reason, "relisting"),
+        }
+        if !reason.is_ordinary() {
+            let longest = (self.list_took * RELIST_SPREAD).min(LONGEST_RELIST_SPREAD);
+            self.wire.unless_told(sleep(spread(longest))).await?;
+        }
+        let begun = Instant::now();
+        let header = list(connection, &mut self.wire, &self.session).await?;
+        self.session.listed(header);
+        self.list_took = begun.elapsed();
+        self.outage.over();
+        self.backoff.succeeded(Instant::now());
+        Ok(())
+    }
+}
