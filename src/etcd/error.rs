@@ -202,3 +202,33 @@ pub(super) async fn within<T>(
         Err(_) => Err(Error::Timeout(limit).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn etcds_refusals_are_told_apart_in_a_status_and_in_a_canceled_watch() {
+        for (text, refusal) in [
+            ("etcdserver: invalid auth token", Some(Refusal::Token)),
+            (
+                "rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old",
+                Some(Refusal::Token),
+            ),
+            (
+                "rpc error: code = PermissionDenied desc = etcdserver: permission denied",
+                Some(Refusal::Permission),
+            ),
+            ("etcdserver: user name is empty", Some(Refusal::NoUser)),
+            (
+                "etcdserver: authentication failed, invalid user ID or password",
+                Some(Refusal::Login),
+            ),
+            ("etcdserver: authentication is not enabled", Some(Refusal::NotEnabled)),
+            ("etcdserver: no leader", None),
+            ("", None),
+        ] {
+            assert_eq!(Refusal::read(text), refusal, "{text}");
+        }
+    }
+}

@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use etcd_client::Client;
@@ -32,6 +32,8 @@ pub(super) struct Login {
 struct Renewals {
     count: AtomicU64,
     under_way: Mutex<()>,
+    /// One is due, whatever is asked next.
+    due: AtomicBool,
 }
 
 /// What was asked for, as an operator would write it.
@@ -79,6 +81,9 @@ impl Login {
     where
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
+        if self.renewals.due.load(Ordering::Relaxed) {
+            self.renew(self.renewals()).await?;
+        }
         let before = self.renewals();
         // A request's future is large.
         match within(limit, Box::pin(request())).await {
@@ -95,6 +100,11 @@ impl Login {
         self.user.is_some() && matches!(refusal, Refusal::Token | Refusal::Permission)
     }
 
+    /// Says that the token is known to be taken no longer, without asking for another yet.
+    pub(super) fn token_is_over(&self) {
+        self.renewals.due.store(self.user.is_some(), Ordering::Relaxed);
+    }
+
     /// How often the token has been renewed.
     pub(super) fn renewals(&self) -> u64 {
         self.renewals.count.load(Ordering::Acquire)
@@ -105,6 +115,7 @@ impl Login {
         let _one_at_a_time = self.renewals.under_way.lock().await;
         if self.renewals() == before {
             within(self.limit, Box::pin(self.client.refresh_token())).await?;
+            self.renewals.due.store(false, Ordering::Relaxed);
             self.renewals.count.fetch_add(1, Ordering::Release);
         }
         Ok(())

@@ -211,3 +211,37 @@ fn trusting_nobody() -> io::Result<ClientConfig> {
     let config = config.with_safe_default_protocol_versions().map_err(io::Error::other)?;
     Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_a_certificate_are_shown_as_one_types_them() {
+        for (presented, shown) in [
+            (&[][..], "no name at all"),
+            (&["DnsName(\"etcd.example\")"], "etcd.example"),
+            (&["DnsName(\"a\")", "IpAddress(10.0.0.1)"], "a, 10.0.0.1"),
+            (&["something else"], "something else"),
+        ] {
+            let presented: Vec<_> = presented.iter().map(|&name| name.to_owned()).collect();
+            assert_eq!(names(&presented), shown);
+        }
+    }
+
+    #[test]
+    fn a_refused_certificate_is_a_missing_one_if_there_is_none() {
+        use AlertDescription::{BadCertificate, CertificateRequired, HandshakeFailure};
+        let nobody = Credentials::default();
+        let identity = Some(("our.pem".into(), "our.key".into()));
+        let somebody = Credentials { identity, ..Credentials::default() };
+        let said = |alert, credentials| {
+            TlsError::new(&rustls::Error::AlertReceived(alert), credentials).to_string()
+        };
+        for alert in [BadCertificate, CertificateRequired] {
+            assert!(said(alert, &nobody).contains("asks for a client certificate"));
+            assert!(said(alert, &somebody).contains("--cert our.pem"));
+        }
+        assert!(said(HandshakeFailure, &somebody).contains("HandshakeFailure"));
+    }
+}

@@ -7,8 +7,10 @@ use etcd_client::{Client, ConnectOptions};
 use etcd_sd::core::event::{Lookup, Revision};
 use etcd_sd::core::key::Prefix;
 use etcd_sd::core::paging::key_after;
+use etcd_sd::core::session::WatchMessage;
 use etcd_sd::etcd::{
     Connection, Connector, Credentials, Error, PasswordSource, Patience, Secret, Server,
+    WatchStream,
 };
 use tokio::task::JoinSet;
 
@@ -20,7 +22,7 @@ use crate::support::wait::{SOON, ensure, eventually};
 /// Longer than any of these tests, but for those that wait for the end. A JWT ends with a
 /// full second, so it may live for one less.
 const LONG: u32 = 300;
-const SHORT: u32 = 2;
+const SHORT: u32 = 3;
 
 fn connector() -> Connector {
     let password = PasswordSource::Variable(Secret::new(PASSWORD.to_owned()));
@@ -63,7 +65,11 @@ async fn register_three(etcd: &Etcd) -> Vec<String> {
 
 /// Waits for the end of every token that has been given out so far.
 async fn outlive_tokens(etcd: &Etcd) {
-    let options = ConnectOptions::new().with_user(USER, PASSWORD);
+    outlive_tokens_of(PASSWORD, etcd).await;
+}
+
+async fn outlive_tokens_of(password: &str, etcd: &Etcd) {
+    let options = ConnectOptions::new().with_user(USER, password);
     let mut youngest = Client::connect([etcd.endpoint()], Some(options)).await.unwrap();
     eventually(SOON, "a token expires", async || {
         // As often as it is used, a simple token is good for its time again.
@@ -140,14 +146,42 @@ async fn a_watch_is_asked_for_again_when_the_token_has_expired() {
         let created = watch.next().await.unwrap();
         assert!(created.created && !created.canceled, "{created:?}");
         assert_eq!(watch.next().await.unwrap().changes.len(), 1);
+    }
+}
 
-        // It outlives the token, and answers a ping then with a refusal.
-        outlive_tokens(&etcd).await;
-        watch.ping(&prefix()).await.unwrap();
-        let pong = watch.next().await.unwrap();
-        assert!(pong.created && pong.canceled && pong.watch_id != created.watch_id, "{pong:?}");
-        assert_eq!(pong.header.revision, Revision(revision));
-        etcd.put("/services/web/1", "10.0.0.1:81").await;
+async fn ping(watch: &mut WatchStream) -> WatchMessage {
+    watch.ping(&prefix()).await.unwrap();
+    let pong = watch.next().await.unwrap();
+    assert!(pong.created && pong.watch_id != 0, "{pong:?}");
+    watch.end_ping().await.unwrap();
+    pong
+}
+
+async fn a_watch_that_outlives_its_token_answers_and_is_refused_no_more_than_once() {
+    let etcd = Etcd::with_users(Tokens::Jwt(SHORT)).await;
+    let revision = etcd.put("/services/web/1", "10.0.0.1:80").await;
+    let connection = open(&etcd).await;
+    let mut watch = connection.watch(&prefix(), Revision(revision + 1)).await.unwrap();
+    assert!(!watch.next().await.unwrap().canceled);
+    outlive_tokens(&etcd).await;
+    // Whatever the answer is, it tells where the store is.
+    let refused = ping(&mut watch).await;
+    assert!(refused.canceled, "{refused:?}");
+    assert_eq!(refused.header.revision, Revision(revision));
+    for port in 81..84 {
+        let taken = ping(&mut watch).await;
+        assert!(!taken.canceled, "{taken:?}");
+        etcd.put("/services/web/1", format!("10.0.0.1:{port}")).await;
+        assert_eq!(watch.next().await.unwrap().changes.len(), 1);
+    }
+    assert_eq!(ping(&mut watch).await.header.revision, Revision(revision + 3));
+
+    // With nobody to log in as, a refusal has to do.
+    etcd.set_password("another").await;
+    outlive_tokens_of("another", &etcd).await;
+    for port in 91..94 {
+        assert!(ping(&mut watch).await.canceled);
+        etcd.put("/services/web/1", format!("10.0.0.1:{port}")).await;
         assert_eq!(watch.next().await.unwrap().changes.len(), 1);
     }
 }
@@ -178,5 +212,6 @@ with_own_etcd!(
     a_page_is_asked_for_again_when_the_token_has_expired_since_the_last,
     lookups_that_are_refused_together_share_one_new_token,
     a_watch_is_asked_for_again_when_the_token_has_expired,
+    a_watch_that_outlives_its_token_answers_and_is_refused_no_more_than_once,
     what_may_not_be_read_is_an_error_with_user_and_range,
 );
