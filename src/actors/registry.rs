@@ -83,8 +83,8 @@ impl Registry {
             warn!(
                 prefix = %self.prefix,
                 ignored = counts.ignored,
-                "the first list is empty: no service is registered under the prefix, so the \
-                 file will hold no target; if there should be some, check --prefix and \
+                "the first list is empty: no service is registered under the prefix; if there \
+                 should be some, check --prefix and \
                  --server, and whether the keys were written with etcd's v2 API, which v3 \
                  can't see (etcdctl migrate)"
             );

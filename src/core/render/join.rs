@@ -1,8 +1,8 @@
 //! Two documents beside each other: what one has lost of the other, and both as one.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use super::piece::Groups;
 use super::{Document, Piece};
 
 impl Document {
@@ -11,7 +11,9 @@ impl Document {
     #[must_use]
     pub fn shrinks_to(&self, newer: &Self) -> usize {
         let targets = |piece: Option<&Piece>| piece.map_or(0, Piece::targets);
-        by_job(self, newer).map(|(old, new)| targets(old).saturating_sub(targets(new))).sum()
+        let changed = by_job(self, newer)
+            .filter(|(old, new)| !old.zip(*new).is_some_and(|(old, new)| old.is(new)));
+        changed.map(|(old, new)| targets(old).saturating_sub(targets(new))).sum()
     }
 
     /// This document with all targets of `base` that it does not have: the bytes are those of
@@ -27,7 +29,7 @@ impl Document {
                         let unchanged = newer.piece(new.job()).is_some_and(|was| was.is(new));
                         joined.piece(new.job()).filter(|_| unchanged)
                     });
-                    joined.push(&known.cloned().unwrap_or_else(|| union(old, new)));
+                    joined.push(&known.cloned().unwrap_or_else(|| new.union(old)));
                 }
                 (_, Some(piece)) | (Some(piece), None) => joined.push(piece),
                 (None, None) => {}
@@ -43,7 +45,7 @@ impl Document {
             (Some(ours), Some(theirs)) if ours.same_bytes(theirs) => Some(theirs.clone()),
             (ours, _) => ours.cloned(),
         });
-        self.pieces = pieces.collect();
+        self.pieces = Arc::new(pieces.collect());
     }
 
     fn piece(&self, job: &str) -> Option<&Piece> {
@@ -71,16 +73,6 @@ fn by_job<'d>(
             right.next_if(|_| order != Ordering::Less),
         ))
     })
-}
-
-/// All targets of two pieces of one job.
-fn union(left: &Piece, right: &Piece) -> Piece {
-    let read: Vec<_> = left.groups().chain(right.groups()).collect();
-    let mut groups = Groups::new();
-    for group in &read {
-        group.add_to(&mut groups);
-    }
-    Piece::of(left.job(), groups)
 }
 
 #[cfg(test)]
@@ -173,6 +165,6 @@ mod tests {
         let (base, mut wanted) = (document(&[(0, 0, 0), (1, 0, 0)]), document(&[(0, 0, 0)]));
         wanted.share(&base);
         let joined = wanted.join(&base, None);
-        assert!(joined.pieces.iter().zip(&base.pieces).all(|(ours, base)| ours.is(base)));
+        assert!(joined.pieces.iter().zip(&*base.pieces).all(|(ours, base)| ours.is(base)));
     }
 }

@@ -1,9 +1,10 @@
 //! Reading documents back: the file on disk, whoever wrote it, and pieces of our own.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use thiserror::Error;
 
 use super::piece::Groups;
@@ -24,27 +25,64 @@ pub struct NoDocument {
 /// A target group, by Prometheus' rules: it refuses a file with any other field.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReadGroup<'d> {
+struct ReadGroup<'d> {
     #[serde(borrow)]
     targets: Option<Vec<Text<'d>>>,
-    labels: Option<Labels>,
+    #[serde(borrow)]
+    labels: Option<ReadLabels<'d>>,
+}
+
+/// Most groups have the job and no other label: that is kept out of a map of its own.
+#[derive(Default)]
+struct ReadLabels<'d> {
+    job: Cow<'d, str>,
+    others: Labels,
 }
 
 /// Copied only if it has escapes.
 #[derive(Deserialize)]
 struct Text<'d>(#[serde(borrow)] Cow<'d, str>);
 
+impl<'de: 'd, 'd> Deserialize<'de> for ReadLabels<'d> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = ReadLabels<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("labels")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut labels = ReadLabels::default();
+                while let Some((name, value)) = map.next_entry::<Text<'de>, Text<'de>>()? {
+                    if name.0 == "job" {
+                        labels.job = value.0;
+                    } else {
+                        labels.others.insert(name.0.into(), value.0.into());
+                    }
+                }
+                Ok(labels)
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
 impl ReadGroup<'_> {
-    /// Adds this group, which has no job among its labels, to those of its job.
-    pub(super) fn add_to<'g>(&'g self, groups: &mut Groups<'g>) {
-        let labels = self.labels.as_ref().filter(|labels| !labels.is_empty());
+    /// Adds this group to the others of its job.
+    fn add_to<'g>(&'g self, groups: &mut Groups<'g>) {
+        let labels = self.labels.as_ref().map(|labels| &labels.others);
+        let labels = labels.filter(|labels| !labels.is_empty());
         let addresses = self.targets.iter().flatten().map(|address| address.0.as_ref());
         groups.entry(labels).or_default().extend(addresses);
     }
 
-    /// The label `job`, or nothing.
-    fn take_job(&mut self) -> Box<str> {
-        self.labels.as_mut().and_then(|labels| labels.remove("job")).unwrap_or_default()
+    /// Empty if there is no such label.
+    fn job(&self) -> &str {
+        self.labels.as_ref().map_or("", |labels| &labels.job)
     }
 }
 
@@ -52,37 +90,41 @@ impl Document {
     /// Reads a target file, in whatever order and with whatever white space. It comes from
     /// no revision.
     pub fn parse(bytes: &[u8]) -> Result<Self, NoDocument> {
-        let groups: Vec<ReadGroup<'_>> = serde_json::from_slice(bytes)
+        let mut groups: Vec<ReadGroup<'_>> = serde_json::from_slice(bytes)
             .map_err(|error| NoDocument { line: error.line(), column: error.column() })?;
-        let mut jobs: BTreeMap<Box<str>, Vec<ReadGroup<'_>>> = BTreeMap::new();
-        for mut group in groups {
-            jobs.entry(group.take_job()).or_default().push(group);
-        }
+        groups.sort_by(|one, other| one.job().cmp(other.job()));
         let mut document = Self::new(Revision(0));
-        for (job, groups) in jobs {
-            let mut of_job = Groups::new();
-            for group in &groups {
-                group.add_to(&mut of_job);
-            }
-            document.push(&Piece::of(&job, of_job));
+        for of_job in groups.chunk_by(|one, other| one.job() == other.job()) {
+            document.push(&Piece::of(of_job[0].job(), merged(of_job)));
         }
         Ok(document)
     }
 }
 
 impl Piece {
-    /// Its groups, without the job among their labels.
-    pub(super) fn groups(&self) -> impl Iterator<Item = ReadGroup<'_>> {
+    /// The piece with all targets of both, which are of one job.
+    pub(super) fn union(&self, other: &Self) -> Self {
+        let groups: Vec<_> = self.groups().chain(other.groups()).collect();
+        Self::of(self.job(), merged(&groups))
+    }
+
+    fn groups(&self) -> impl Iterator<Item = ReadGroup<'_>> {
         // A group stands on a line of its own: in JSON no text has the end of a line.
         self.text().lines().map(|line| {
-            let mut group: ReadGroup<'_> = serde_json::from_str(line.trim_end_matches(','))
-                .unwrap_or_else(|error| {
-                    unreachable!("what was rendered is a list of groups: {error}")
-                });
-            group.take_job();
-            group
+            serde_json::from_str(line.trim_end_matches(',')).unwrap_or_else(|error| {
+                unreachable!("what was rendered is a list of groups: {error}")
+            })
         })
     }
+}
+
+/// The groups of one job, those with the same labels as one.
+fn merged<'g>(groups: &'g [ReadGroup<'_>]) -> Groups<'g> {
+    let mut merged = Groups::new();
+    for group in groups {
+        group.add_to(&mut merged);
+    }
+    merged
 }
 
 #[cfg(test)]
