@@ -161,7 +161,7 @@ async fn a_watch_that_outlives_its_token_answers_and_is_refused_no_more_than_onc
     let etcd = Etcd::with_users(Tokens::Jwt(SHORT)).await;
     let revision = etcd.put("/services/web/1", "10.0.0.1:80").await;
     let connection = open(&etcd).await;
-    let mut watch = connection.watch(&prefix(), Revision(revision + 1)).await.unwrap();
+    let mut watch = connection.watch(&prefix(), Revision(revision + 1), false).await.unwrap();
     assert!(!watch.next().await.unwrap().canceled);
     outlive_tokens(&etcd).await;
     // Whatever the answer is, it tells where the store is.
