@@ -24,8 +24,10 @@ pub struct Registry {
 struct Held {
     entries: Entries,
     revision: Revision,
-    /// Whether the newest revision is there as a whole.
+    /// Whether all up to that revision is there.
     whole: bool,
+    /// Up to which revision all is there in any case: several may come in parts.
+    position: Revision,
     /// Whether a part of a revision changed something, to be said with its end.
     unsaid: bool,
 }
@@ -179,7 +181,7 @@ impl Registry {
             self.audit = None;
             return Audited::Void;
         }
-        let position = if held.whole { held.revision } else { held.revision.previous() };
+        let Held { position, .. } = *held;
         Audited::Stands(Standing { position, is_past: position >= audit.revision(), suspects })
     }
 
@@ -211,7 +213,8 @@ impl Registry {
             quarantine.keeps_last_good = entries.has_target(&quarantine.key);
         }
         let counts = entries.counts();
-        let replaced = self.held.replace(Held { entries, revision, whole: true, unsaid: false });
+        let held = Held { entries, revision, whole: true, position: revision, unsaid: false };
+        let replaced = self.held.replace(held);
         applied.changed = true;
         applied.quarantined = quarantined;
         applied.listed = Some(Listed {
@@ -245,6 +248,9 @@ impl Registry {
         }
         held.whole = complete;
         held.revision = held.revision.max(revision);
+        if complete {
+            held.position = held.revision;
+        }
         applied.changed = complete && std::mem::take(&mut held.unsaid);
     }
 }
