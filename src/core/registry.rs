@@ -26,8 +26,10 @@ struct Held {
     revision: Revision,
     /// The list that `entries` go back to.
     origin: Origin,
-    /// Whether the newest revision is there as a whole.
+    /// Whether all up to that revision is there.
     whole: bool,
+    /// Up to which revision all is there in any case: several may come in parts.
+    position: Revision,
     /// Whether a part of a revision changed something, to be said with its end.
     unsaid: bool,
 }
@@ -183,7 +185,7 @@ impl Registry {
             self.audit = None;
             return Audited::Void;
         }
-        let position = if held.whole { held.revision } else { held.revision.previous() };
+        let Held { position, .. } = *held;
         Audited::Stands(Standing { position, is_past: position >= audit.revision(), suspects })
     }
 
@@ -221,7 +223,8 @@ impl Registry {
             list: before.list + 1,
             list_was_empty: counts.targets == 0,
         };
-        let held = Held { entries, revision, origin, whole: true, unsaid: false };
+        let position = revision;
+        let held = Held { entries, revision, origin, whole: true, position, unsaid: false };
         let replaced = self.held.replace(held);
         applied.changed = true;
         applied.quarantined = quarantined;
@@ -256,6 +259,9 @@ impl Registry {
         }
         held.whole = complete;
         held.revision = held.revision.max(revision);
+        if complete {
+            held.position = held.revision;
+        }
         applied.changed = complete && std::mem::take(&mut held.unsaid);
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::event::{Change, Event};
 use crate::core::key::Prefix;
-use crate::core::registry::{Audited, Check, Registry};
+use crate::core::registry::{Audited, Check, Registry, Standing};
 use proptest::prelude::*;
 
 /// Keys, values and revisions, as `service/instance`, port and revision.
@@ -132,6 +132,26 @@ fn a_service_that_comes_between_its_page_and_the_end_is_no_difference() {
     registry.audit(Check::Page { revision: Revision(6), entries: page });
     apply(&mut registry, put("a-a/1", 1, 6));
     assert_eq!(suspects(&list(&mut registry, FLEET, 6, 9)), 0);
+}
+
+#[test]
+fn revisions_of_which_a_part_is_still_to_come_are_not_past() {
+    let mut registry = holding(FLEET, 5);
+    registry.audit(Check::Start);
+    let listed = &[("a-b/1", 1, 2), ("a/1", 9, 6), ("a/2", 9, 7), ("c/1", 1, 5)];
+    list(&mut registry, listed, 7, 9);
+    let revision = Revision(8);
+    for (change, complete) in
+        [(put("a/1", 9, 6), false), (put("a/2", 9, 7), false), (put("c/1", 9, 8), true)]
+    {
+        let Audited::Stands(standing) = registry.audit(Check::Settle) else {
+            panic!("void");
+        };
+        assert!(!standing.is_past, "{standing:?}");
+        registry.apply(Event::Changes { changes: vec![change], revision, complete });
+    }
+    let standing = Standing { position: revision, is_past: true, suspects: 0 };
+    assert_eq!(registry.audit(Check::Settle), Audited::Stands(standing));
 }
 
 #[test]

@@ -121,6 +121,16 @@ fn keys_that_are_not_ours_change_nothing_and_are_counted() {
 }
 
 #[test]
+fn keys_that_are_not_ours_are_counted_in_a_list_however_often_they_were_put() {
+    let mut harness = Harness::new();
+    harness.registry.apply(Event::ListStarted);
+    let page = vec![KeyValue { version: 7, ..harness.kv("web/1/deep", "x") }];
+    harness.registry.apply(Event::Page(page));
+    harness.registry.apply(Event::ListEnded { revision: Revision(9), new_epoch: false });
+    assert_eq!(harness.registry.counts().expect("counts").1.ignored, 1);
+}
+
+#[test]
 fn deleting_what_is_not_there_changes_nothing() {
     let mut harness = Harness::listed(&[("web/1", "h:1")]);
     assert!(!harness.delete("web/2").changed);
