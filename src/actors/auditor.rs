@@ -77,6 +77,7 @@ impl Auditor {
             resumed,
             took: Duration::ZERO,
             backoff: Backoff::for_etcd(),
+            failures: 0,
         };
         Self { task: Some(task), outages }
     }
@@ -112,6 +113,8 @@ struct Task {
     /// What the last audit took.
     took: Duration,
     backoff: Backoff,
+    /// In a row.
+    failures: u32,
 }
 
 /// Why an audit came to nothing; another one will.
@@ -137,10 +140,11 @@ impl Task {
                     return Err(failure);
                 }
                 let delay = self.backoff.failed(Instant::now());
-                debug!(%failure, retry_in_seconds = seconds(delay), "audit failed");
+                self.say_failed(&failure, delay);
                 self.attempt += 1;
                 sleep(delay).await;
             }
+            self.failures = 0;
             self.backoff.succeeded(Instant::now());
         }
     }
@@ -158,6 +162,20 @@ impl Task {
                 sleep(spread(longest)).await;
                 Ok(())
             }
+        }
+    }
+
+    /// Says it once, and not at all of an outage that the watcher says anyway.
+    fn say_failed(&mut self, failure: &Failure, delay: Duration) {
+        const WORTH_SAYING: u32 = 5;
+        let retry_in_seconds = seconds(delay);
+        self.failures += 1;
+        let is_refusal = matches!(failure, Failure::Request(error) if error.is_refusal());
+        if self.failures == if is_refusal { 1 } else { WORTH_SAYING } {
+            let reason = Foreign(failure.to_string().as_bytes()).to_string();
+            warn!(reason, retry_in_seconds, "cannot audit; trying again and again");
+        } else {
+            debug!(%failure, retry_in_seconds, "audit failed");
         }
     }
 
