@@ -20,6 +20,7 @@ mod embedded;
 mod embedded_faults;
 mod guard;
 mod listing;
+mod members;
 mod model;
 mod once;
 mod outage;
