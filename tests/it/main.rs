@@ -11,6 +11,7 @@ mod actors;
 mod audit;
 mod auth;
 mod bursts;
+mod chaos;
 mod conformance;
 mod connector;
 mod convergence;

@@ -105,11 +105,6 @@ impl Cluster {
         self.members[index].freeze();
     }
 
-    /// SIGCONT.
-    pub(crate) fn thaw(&mut self, index: usize) {
-        self.members[index].thaw();
-    }
-
     /// Cuts a member off from the others; its clients still reach it.
     pub(crate) async fn partition(&self, index: usize) {
         let isolated = self.members[index].id;
@@ -150,7 +145,7 @@ impl Cluster {
     /// Has a member rewrite its database; it answers nothing meanwhile.
     pub(crate) async fn defragment(&self, index: usize) -> Result<(), String> {
         let endpoint = self.members[index].endpoint();
-        ask(endpoint, async |mut client| client.defragment().await.map(drop)).await
+        ask(endpoint, PATIENCE, async |mut client| client.defragment().await.map(drop)).await
     }
 
     /// Has the leader hand over to the next member.
@@ -158,7 +153,7 @@ impl Cluster {
         let leader = self.leader().await?;
         let (endpoint, next) = (self.members[leader].endpoint(), (leader + 1) % SIZE);
         let next = self.members[next].id;
-        ask(endpoint, async |mut client| client.move_leader(next).await.map(drop)).await
+        ask(endpoint, PATIENCE, async |mut client| client.move_leader(next).await.map(drop)).await
     }
 
     /// Reads what a quorum agrees on.
@@ -193,9 +188,18 @@ impl Cluster {
         &self,
         request: impl AsyncFn(Client) -> Result<T, etcd_client::Error>,
     ) -> Result<T, String> {
+        self.ask_patiently(PATIENCE, request).await
+    }
+
+    /// The same, when an answer takes so long.
+    pub(crate) async fn ask_patiently<T>(
+        &self,
+        patience: Duration,
+        request: impl AsyncFn(Client) -> Result<T, etcd_client::Error>,
+    ) -> Result<T, String> {
         let mut complaints = Vec::new();
         for member in self.members.iter().filter(|member| member.may_answer()) {
-            match ask(member.endpoint(), &request).await {
+            match ask(member.endpoint(), patience, &request).await {
                 Ok(answer) => return Ok(answer),
                 Err(why) => complaints.push(format!("{}: {why}", member.name())),
             }
@@ -251,11 +255,12 @@ impl Cluster {
 /// Makes a request of one member.
 async fn ask<T>(
     endpoint: &str,
+    patience: Duration,
     request: impl AsyncFn(Client) -> Result<T, etcd_client::Error>,
 ) -> Result<T, String> {
     let ask = async { request(Client::connect([endpoint], None).await?).await };
-    let answer = tokio::time::timeout(PATIENCE, ask).await;
-    let answer = answer.map_err(|_| format!("no answer within {PATIENCE:?}"))?;
+    let answer = tokio::time::timeout(patience, ask).await;
+    let answer = answer.map_err(|_| format!("no answer within {patience:?}"))?;
     answer.map_err(|error| error.to_string())
 }
 
