@@ -22,9 +22,9 @@ use chronicle::Place;
 use plan::Plan;
 use report::{Report, Violation};
 
-/// What a round without a word in the environment is.
+/// Without a word in the environment; the plan of this seed has many kinds of faults.
 const ROUNDS: u64 = 4;
-const SEED: u64 = 4;
+const SEED: u64 = 2345;
 
 /// The writer goes on for so long after the faults are over.
 const AFTERMATH: Duration = Duration::from_millis(200);
@@ -35,7 +35,9 @@ fn the_file_is_right_after_every_round_of_faults() {
     run(async || {
         let rounds = variable("CHAOS_ROUNDS").unwrap_or(ROUNDS);
         let seed = variable("CHAOS_SEED").unwrap_or(SEED);
-        Box::pin(chaos(rounds, seed)).await;
+        let report = Box::pin(chaos(rounds, seed)).await;
+        eprintln!("\nseed {seed}\n{report}");
+        assert!(report.is_clean(), "seed {seed}: {:?}", report.violations);
     });
 }
 
@@ -44,21 +46,26 @@ fn variable(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-async fn chaos(rounds: u64, seed: u64) {
+/// Plays all rounds, or as many as there are before Ctrl-C.
+async fn chaos(rounds: u64, seed: u64) -> Report {
+    // For a run by hand alone: the signal would do nothing to other tests any more.
+    let by_hand = std::env::var_os("CHAOS_ROUNDS").is_some();
     let mut arena = Arena::start(seed).await;
     arena.recovery().await.expect("a first document");
     let mut report = Report::default();
     for round in 1..=rounds {
         let plan = Plan::draw(seed, round);
         let said = Said(format!("in round {round} of seed {seed}: {plan}"));
-        let outcome = play(&mut arena, &plan, round, &mut report).await;
+        let outcome = tokio::select! {
+            outcome = Box::pin(play(&mut arena, &plan, round, &mut report)) => outcome,
+            _ = tokio::signal::ctrl_c(), if by_hand => break,
+        };
+        drop(said);
         report.rounds = round;
         report.writes = arena.writer.writes();
-        eprintln!("round {round:>4}/{rounds}  {outcome:<12}  {plan}");
-        drop(said);
+        eprintln!("round {round:>4}/{rounds}  {outcome:<10}  {plan}");
     }
-    eprintln!("\nseed {seed}\n{report}");
-    assert!(report.violations.is_empty(), "seed {seed}: {:?}", report.violations);
+    report
 }
 
 /// Says where it happened should the test end in the middle.
@@ -106,7 +113,7 @@ async fn play(arena: &mut Arena, plan: &Plan, round: u64, report: &mut Report) -
         }
     };
     arena.cluster.settle().await;
-    found.extend(judge(arena, report).await);
+    found.extend(judge(arena, plan, report).await);
     let fatal = |(violation, _): &(Violation, String)| {
         matches!(violation, Violation::Diverged | Violation::Died)
     };
@@ -128,7 +135,7 @@ async fn play(arena: &mut Arena, plan: &Plan, round: u64, report: &mut Report) -
 }
 
 /// Compares what the reader saw with what etcd had.
-async fn judge(arena: &mut Arena, report: &mut Report) -> Vec<(Violation, String)> {
+async fn judge(arena: &mut Arena, plan: &Plan, report: &mut Report) -> Vec<(Violation, String)> {
     let seen = arena.reader.take();
     report.publishes += seen.documents.len();
     report.reads += seen.reads;
@@ -138,6 +145,7 @@ async fn judge(arena: &mut Arena, report: &mut Report) -> Vec<(Violation, String
         let violation = match arena.chronicle.place(&document) {
             Place::InOrder => continue,
             Place::Older => Violation::Backwards,
+            Place::Nowhere if plan.overtakes() => Violation::Mixed,
             Place::Nowhere => Violation::Premature,
         };
         found.push((violation, outline(&document)));

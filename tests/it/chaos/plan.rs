@@ -161,6 +161,10 @@ impl Plan {
         Self { faults, hold: millis(500 + random.below(2_500)) }
     }
 
+    pub(super) fn overtakes(&self) -> bool {
+        self.faults.iter().any(|fault| fault.kind == Kind::Overtake)
+    }
+
     pub(super) fn needs_snapshot(&self) -> bool {
         self.faults.iter().any(|fault| fault.kind.needs_snapshot())
     }
@@ -168,10 +172,10 @@ impl Plan {
 
 impl Fault {
     fn draw(kind: Kind, random: &mut Random) -> Self {
-        let first = match random.index(2 + SIZE) {
-            0 => Victim::Leader,
-            1 => Victim::Serving,
-            number => Victim::Number(number - 2),
+        let first = match random.index(6) {
+            0..3 => Victim::Serving,
+            3 => Victim::Leader,
+            _ => Victim::Number(random.index(SIZE)),
         };
         let count = 1 + random.index(kind.most());
         Self { kind, first, count, after: millis(200 + random.below(1_000)) }

@@ -18,6 +18,10 @@ pub(super) enum Violation {
     Torn,
     /// A reader saw what never was a state of etcd: published before it was complete.
     Premature,
+    /// The same, after a restore that has overtaken what was there before: a watch that is
+    /// resumed across it adds the new history to the old one. That is no fault as long as the
+    /// audit that follows each outage puts an end to it in time.
+    Mixed,
     /// A reader saw an older state after a newer one.
     Backwards,
     /// The recovery took too long.
@@ -27,10 +31,11 @@ pub(super) enum Violation {
 }
 
 impl Violation {
-    const ALL: [(Self, &str); 6] = [
+    const ALL: [(Self, &str); 7] = [
         (Self::Diverged, "divergences"),
         (Self::Torn, "torn documents"),
         (Self::Premature, "premature documents"),
+        (Self::Mixed, "mixed documents"),
         (Self::Backwards, "older documents"),
         (Self::Late, "late recoveries"),
         (Self::Died, "daemon ended"),
@@ -56,6 +61,11 @@ impl Report {
 
     pub(super) fn violated(&mut self, violation: Violation) {
         *self.violations.entry(violation).or_default() += 1;
+    }
+
+    /// Whether all was as it must be.
+    pub(super) fn is_clean(&self) -> bool {
+        self.violations.keys().all(|&violation| violation == Violation::Mixed)
     }
 
     pub(super) fn recovered(&mut self, took: Duration, round: u64) {
