@@ -11,7 +11,6 @@ use crate::support::file::TargetFile;
 use crate::support::process::command;
 use crate::support::reader::Reader;
 use crate::support::render;
-use crate::support::wait::{SOON, eventually};
 
 use super::chronicle::Chronicle;
 use super::plan::{Fault, Kind, Victim};
@@ -30,7 +29,9 @@ pub(super) struct Arena {
     pub(super) writer: Writer,
     pub(super) chronicle: Chronicle,
     pub(super) reader: Reader,
-    pub(super) daemon: Daemon,
+    daemon: Daemon,
+    /// So much of the daemon's log is of earlier rounds.
+    logged: usize,
     file: TargetFile,
 }
 
@@ -43,7 +44,7 @@ impl Arena {
         // No document is replaced before the quiet time is over.
         let reader = Reader::with_pauses(&file, Duration::from_millis(1));
         let daemon = start_daemon(&cluster, &file);
-        Self { cluster, writer, chronicle, reader, daemon, file }
+        Self { cluster, writer, chronicle, reader, daemon, logged: 0, file }
     }
 
     /// Carries out a fault. `Err` says why it was not possible.
@@ -89,10 +90,7 @@ impl Arena {
                     }
                 }
             }
-            Kind::RestartDaemon => {
-                self.daemon.kill();
-                self.daemon = start_daemon(&self.cluster, &self.file);
-            }
+            Kind::RestartDaemon => self.restart_daemon(),
         }
         Ok(())
     }
@@ -122,9 +120,9 @@ impl Arena {
         Ok((0..fault.count).map(|more| (first + more) % SIZE).collect())
     }
 
-    /// Waits until the file holds what a quorum agrees on, and returns how long that took;
-    /// `Err` says how it differs in the end.
-    pub(super) async fn recovery(&self) -> Result<Duration, String> {
+    /// Waits until the file holds what a quorum agrees on; `Err` says how it differs in the
+    /// end.
+    pub(super) async fn file_follows(&self) -> Result<(), String> {
         let start = Instant::now();
         loop {
             let difference = match self.cluster.read().await {
@@ -132,18 +130,38 @@ impl Arena {
                 Err(why) => Some(format!("the cluster can't be read: {why}")),
             };
             match difference {
-                None => return Ok(start.elapsed()),
+                None => return Ok(()),
                 Some(why) if start.elapsed() > GIVE_UP => return Err(why),
                 Some(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }
     }
 
-    /// Begins anew with another daemon.
+    /// What the daemon says from now on is of another round.
+    pub(super) fn mark_log(&mut self) {
+        self.logged = self.daemon.log().length();
+    }
+
+    /// What it has said since then.
+    pub(super) fn marked_log(&self) -> String {
+        self.daemon.log().raw_after(self.logged)
+    }
+
+    pub(super) fn daemon_ended(&mut self) -> bool {
+        self.daemon.ended().is_some()
+    }
+
+    /// After a failure: begins anew with another daemon.
     pub(super) async fn replace_daemon(&mut self) {
+        self.restart_daemon();
+        self.file_follows().await.unwrap_or_else(|why| panic!("a new daemon fails too: {why}"));
+    }
+
+    /// SIGKILL, and another one.
+    fn restart_daemon(&mut self) {
         self.daemon.kill();
         self.daemon = start_daemon(&self.cluster, &self.file);
-        eventually(SOON, "a new daemon publishes", async || self.recovery().await.map(drop)).await;
+        self.logged = 0;
     }
 }
 

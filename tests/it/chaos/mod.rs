@@ -20,7 +20,7 @@ use crate::support::backend::run;
 use arena::Arena;
 use chronicle::Place;
 use plan::Plan;
-use report::{Report, Violation};
+use report::{LIMIT, Report, Violation};
 
 /// Without a word in the environment; the plan of this seed has many kinds of faults.
 const ROUNDS: u64 = 4;
@@ -51,7 +51,7 @@ async fn chaos(rounds: u64, seed: u64) -> Report {
     // For a run by hand alone: the signal would do nothing to other tests any more.
     let by_hand = std::env::var_os("CHAOS_ROUNDS").is_some();
     let mut arena = Arena::start(seed).await;
-    arena.recovery().await.expect("a first document");
+    arena.file_follows().await.expect("a first document");
     let mut report = Report::default();
     for round in 1..=rounds {
         let plan = Plan::draw(seed, round);
@@ -81,8 +81,48 @@ impl Drop for Said {
 
 /// One round. Returns what to say of it.
 async fn play(arena: &mut Arena, plan: &Plan, round: u64, report: &mut Report) -> String {
-    let logged = arena.daemon.log().length();
+    arena.mark_log();
     arena.writer.resume();
+    inject(arena, plan, report).await;
+    sleep(plan.hold).await;
+    arena.cluster.heal();
+    let healed = Instant::now();
+    sleep(AFTERMATH).await;
+    arena.writer.pause().await;
+    let end = arena.file_follows().await;
+    let took = healed.elapsed();
+
+    let mut found = Vec::new();
+    let mut outcome = format!("{:.2} s", took.as_secs_f64());
+    match end {
+        Ok(()) => report.recoveries.push((took, round)),
+        Err(why) => {
+            "diverged".clone_into(&mut outcome);
+            found.push((Violation::Diverged, why));
+        }
+    }
+    if took > LIMIT {
+        found.push((Violation::Late, outcome.clone()));
+    }
+    arena.cluster.settle().await;
+    found.extend(judge(arena, plan, report).await);
+    if arena.daemon_ended() {
+        found.push((Violation::Died, "by itself".to_owned()));
+    }
+    if found.iter().any(|(violation, _)| !violation.is_tolerated()) {
+        eprintln!("--- the daemon's log of round {round}\n{}---", arena.marked_log());
+    }
+    for (violation, why) in &found {
+        eprintln!("round {round}: {violation:?}: {why}");
+        report.violated(*violation);
+    }
+    if found.iter().any(|(violation, _)| violation.is_fatal()) {
+        arena.replace_daemon().await;
+    }
+    outcome
+}
+
+async fn inject(arena: &mut Arena, plan: &Plan, report: &mut Report) {
     let snapshot = plan.needs_snapshot().then(|| arena.cluster.snapshot().unwrap());
     for fault in &plan.faults {
         sleep(fault.after).await;
@@ -91,47 +131,6 @@ async fn play(arena: &mut Arena, plan: &Plan, round: u64, report: &mut Report) -
             Err(why) => eprintln!("{fault} was not possible: {why}"),
         }
     }
-    sleep(plan.hold).await;
-    arena.cluster.heal();
-    let healed = Instant::now();
-    sleep(AFTERMATH).await;
-    arena.writer.pause().await;
-
-    let mut found = Vec::new();
-    if arena.daemon.ended().is_some() {
-        found.push((Violation::Died, "by itself".to_owned()));
-    }
-    let outcome = match arena.recovery().await {
-        Ok(_) => {
-            let took = healed.elapsed();
-            report.recovered(took, round);
-            format!("{:.2} s", took.as_secs_f64())
-        }
-        Err(why) => {
-            found.push((Violation::Diverged, why));
-            "diverged".to_owned()
-        }
-    };
-    arena.cluster.settle().await;
-    found.extend(judge(arena, plan, report).await);
-    let fatal = |(violation, _): &(Violation, String)| {
-        matches!(violation, Violation::Diverged | Violation::Died)
-    };
-    let needs_another = found.iter().any(fatal);
-    if !found.is_empty() {
-        eprintln!(
-            "--- the daemon's log of round {round}\n{}---",
-            arena.daemon.log().raw_after(logged)
-        );
-    }
-    for (violation, why) in found {
-        eprintln!("round {round}: {violation:?}: {why}");
-        report.violated(violation);
-    }
-    if needs_another {
-        arena.replace_daemon().await;
-    }
-    outcome
 }
 
 /// Compares what the reader saw with what etcd had.

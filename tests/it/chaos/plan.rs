@@ -158,7 +158,12 @@ impl Plan {
         }
         // What follows the loss of the quorum could not be done.
         faults.sort_by_key(Fault::takes_quorum);
-        Self { faults, hold: millis(500 + random.below(2_500)) }
+        // Mostly they are over before the daemon can know; sometimes it has to find its way.
+        let hold = match random.index(4) {
+            0 => 6_000 + random.below(8_000),
+            _ => 500 + random.below(2_500),
+        };
+        Self { faults, hold: millis(hold) }
     }
 
     pub(super) fn overtakes(&self) -> bool {

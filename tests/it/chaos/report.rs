@@ -40,6 +40,16 @@ impl Violation {
         (Self::Late, "late recoveries"),
         (Self::Died, "daemon ended"),
     ];
+
+    /// Whether the daemon can't go on.
+    pub(super) fn is_fatal(self) -> bool {
+        matches!(self, Self::Diverged | Self::Died)
+    }
+
+    /// Whether it is counted and no fault.
+    pub(super) fn is_tolerated(self) -> bool {
+        self == Self::Mixed
+    }
 }
 
 #[derive(Default)]
@@ -65,14 +75,7 @@ impl Report {
 
     /// Whether all was as it must be.
     pub(super) fn is_clean(&self) -> bool {
-        self.violations.keys().all(|&violation| violation == Violation::Mixed)
-    }
-
-    pub(super) fn recovered(&mut self, took: Duration, round: u64) {
-        self.recoveries.push((took, round));
-        if took > LIMIT {
-            self.violated(Violation::Late);
-        }
+        self.violations.keys().all(|violation| violation.is_tolerated())
     }
 }
 
