@@ -238,7 +238,9 @@ impl Cluster {
             }
             for member in members.iter() {
                 let name = member.name();
-                serves(member.endpoint(), &ConnectOptions::new()).await.map_err(|why| format!("{name}: {why}"))?;
+                serves(member.endpoint(), &ConnectOptions::new())
+                    .await
+                    .map_err(|why| format!("{name}: {why}"))?;
             }
             Ok(Ok(()))
         })

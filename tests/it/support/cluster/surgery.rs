@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::process::{command, program};
+use crate::support::snapshots::etcdctl;
 use crate::support::wait::{SOON, eventually};
 
 use super::{Cluster, Member};
@@ -92,15 +92,4 @@ impl Cluster {
             .flat_map(|member| member.peer_urls().iter().map(|url| (member.id(), url.clone())));
         Ok(urls.collect())
     }
-}
-
-/// Runs it, and answers with what it says on its standard output.
-fn etcdctl(arguments: &[&str]) -> Result<String, String> {
-    let mut etcdctl = command(program("ETCDCTL", "etcdctl"));
-    etcdctl.env("ETCDCTL_API", "3").args(arguments);
-    let output = etcdctl.output().expect("run etcdctl");
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(format!("etcdctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
