@@ -137,10 +137,7 @@ impl RealEtcd {
     }
 
     fn command(&self) -> Command {
-        let mut etcd = command(program("ETCD", "etcd"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ETCD_")) {
-            etcd.env_remove(name);
-        }
+        let mut etcd = etcd();
         etcd.arg("--data-dir").arg(self.home.path().join("data"));
         for (flag, url) in [("client", &self.endpoint), ("peer", &self.peer)] {
             etcd.arg(format!("--listen-{flag}-urls={url}"));
@@ -156,7 +153,17 @@ impl RealEtcd {
     }
 }
 
-async fn serves(endpoint: &str, options: &ConnectOptions) -> Result<(), String> {
+/// etcd, told nothing by the environment.
+pub(crate) fn etcd() -> Command {
+    let mut etcd = command(program("ETCD", "etcd"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ETCD_")) {
+        etcd.env_remove(name);
+    }
+    etcd
+}
+
+/// Whether it answers a linearizable read: it has a leader and is a member.
+pub(crate) async fn serves(endpoint: &str, options: &ConnectOptions) -> Result<(), String> {
     let ask = async {
         let mut client = Client::connect([endpoint], Some(options.clone())).await?;
         client.get("a key", None).await

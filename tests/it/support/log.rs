@@ -95,9 +95,19 @@ impl Log {
         with_field.map(|(_, line)| line.clone()).collect()
     }
 
+    /// How many lines there are.
+    pub(crate) fn length(&self) -> usize {
+        self.lines.lock().unwrap().len()
+    }
+
     /// Everything as it was written.
     pub(crate) fn raw(&self) -> String {
+        self.raw_after(0)
+    }
+
+    /// Everything after so many lines, as it was written.
+    pub(crate) fn raw_after(&self, length: usize) -> String {
         let lines = self.lines.lock().unwrap();
-        lines.iter().flat_map(|(raw, _)| [raw, "\n"]).collect()
+        lines.iter().skip(length).flat_map(|(raw, _)| [raw, "\n"]).collect()
     }
 }

@@ -3,8 +3,8 @@
 //! ```text
 //!   Etcd (embedded or real) <── daemon ──> TargetFile <── Prometheus
 //!    backend, etcd, writes,     daemon,     file, render,    prometheus,
-//!    secure, certs              log         reader,          listener,
-//!                                           directory        http
+//!    secure, certs,             log         reader,          listener,
+//!    cluster, gate                          directory        http
 //! ```
 //!
 //! Below them: `process` (children that die with their test), `ports`, `wait`.
@@ -14,6 +14,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod certs;
+pub(crate) mod cluster;
 pub(crate) mod daemon;
 pub(crate) mod directory;
 pub(crate) mod etcd;

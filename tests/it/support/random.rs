@@ -17,6 +17,11 @@ impl Random {
         );
         // Shown only if the test fails.
         eprintln!("TEST_SEED={seed}");
+        Self::seeded(seed)
+    }
+
+    /// The same numbers for the same seed.
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 

@@ -2,15 +2,17 @@
 //! wants each time one whole, valid document.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::file::{TargetFile, parse};
 
 pub(crate) struct Reader {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Seen>>,
+    seen: Arc<Mutex<Seen>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// What a reader has seen.
@@ -19,24 +21,37 @@ pub(crate) struct Seen {
     pub(crate) reads: usize,
     /// The documents in the order of their sight; neighbours differ.
     pub(crate) documents: Vec<String>,
-    /// Why the first bad read was bad.
-    pub(crate) broken: Option<String>,
+    /// Why bad reads were bad.
+    pub(crate) broken: Vec<String>,
 }
 
 impl Reader {
     pub(crate) fn start(file: &TargetFile) -> Self {
+        Self::with_pauses(file, Duration::ZERO)
+    }
+
+    /// Leaves the processor to others for that long after each look.
+    pub(crate) fn with_pauses(file: &TargetFile, pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (path, stopped) = (file.path().to_owned(), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || read_until(&path, &stopped));
-        Self { stop, thread: Some(thread) }
+        let seen = Arc::<Mutex<Seen>>::default();
+        let look = Look { path: file.path().to_owned(), pause, seen: Arc::clone(&seen) };
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || look.until(&stopped));
+        Self { stop, seen, thread: Some(thread) }
+    }
+
+    /// What it has seen since this was last asked; it goes on.
+    pub(crate) fn take(&self) -> Seen {
+        std::mem::take(&mut self.seen.lock().unwrap())
     }
 
     /// Stops; panics if a read was not of one whole document.
     pub(crate) fn finish(mut self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
-        let seen = self.thread.take().unwrap().join().expect("the reader");
-        if let Some(broken) = &seen.broken {
-            panic!("after {} reads: {broken}", seen.reads);
+        self.thread.take().unwrap().join().expect("the reader");
+        let seen = self.take();
+        if let Some(broken) = seen.broken.first() {
+            panic!("in {} reads: {broken}", seen.reads);
         }
         seen
     }
@@ -48,35 +63,51 @@ impl Drop for Reader {
     }
 }
 
-fn read_until(path: &PathBuf, stopped: &AtomicBool) -> Seen {
-    let mut seen = Seen::default();
-    let mut last = Vec::new();
-    let mut is_last = false;
-    // What was in the file when it was told to stop is seen too.
-    while !is_last && seen.broken.is_none() {
-        is_last = stopped.load(Ordering::Relaxed);
-        match std::fs::read(path) {
+struct Look {
+    path: PathBuf,
+    pause: Duration,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Look {
+    fn until(self, stopped: &AtomicBool) {
+        let mut last = None;
+        let mut is_last = false;
+        // What was in the file when it was told to stop is seen too.
+        while !is_last {
+            is_last = stopped.load(Ordering::Relaxed);
+            let read = std::fs::read(&self.path).map_err(|error| error.to_string());
             // Nothing is promised before the first publish.
-            Err(_) if seen.documents.is_empty() => std::thread::yield_now(),
-            Err(error) => seen.broken = Some(format!("{}: {error}", path.display())),
-            Ok(bytes) => {
+            if last.is_some() || read.is_ok() {
+                let mut seen = self.seen.lock().unwrap();
                 seen.reads += 1;
-                if bytes == last && !bytes.is_empty() {
-                    continue;
+                if last.as_ref() != Some(&read) {
+                    seen.note(&read);
+                    last = Some(read);
                 }
-                match parse(&bytes) {
-                    Ok(_) => {
-                        let text = String::from_utf8_lossy(&bytes);
-                        seen.documents.push(text.into_owned());
-                        last = bytes;
-                    }
+            }
+            if self.pause.is_zero() {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(self.pause);
+            }
+        }
+    }
+}
+
+impl Seen {
+    fn note(&mut self, read: &Result<Vec<u8>, String>) {
+        match read {
+            Err(error) => self.broken.push(error.clone()),
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                match parse(bytes) {
+                    Ok(_) => self.documents.push(text),
                     Err(why) => {
-                        let text = String::from_utf8_lossy(&bytes);
-                        seen.broken = Some(format!("{why}, in {} bytes: {text}", bytes.len()));
+                        self.broken.push(format!("{why}, in {} bytes: {text}", bytes.len()));
                     }
                 }
             }
         }
     }
-    seen
 }

@@ -10,7 +10,8 @@ impl RealEtcd {
     /// Saves what it holds now.
     pub(crate) fn save_snapshot(&self) -> PathBuf {
         let path = self.home.path().join("snapshot.db");
-        etcdctl(&["--endpoints", &self.endpoint, "snapshot", "save", path.to_str().unwrap()]);
+        etcdctl(&["--endpoints", &self.endpoint, "snapshot", "save", path.to_str().unwrap()])
+            .unwrap();
         path
     }
 
@@ -29,13 +30,16 @@ impl RealEtcd {
             &cluster,
             "--initial-advertise-peer-urls",
             &self.peer,
-        ]);
+        ])
+        .unwrap();
     }
 }
 
-fn etcdctl(args: &[&str]) {
+/// Runs it, and answers with what it says on its standard output.
+pub(crate) fn etcdctl(args: &[&str]) -> Result<String, String> {
     let mut etcdctl = command(program("ETCDCTL", "etcdctl"));
     let output = etcdctl.env("ETCDCTL_API", "3").args(args).output().expect("run etcdctl");
     let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure(output.status.success(), || format!("etcdctl: {complaint}")).unwrap();
+    ensure(output.status.success(), || format!("etcdctl {args:?}: {complaint}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,0 +1,128 @@
+# Sourced by the scripts beside it: the programs that the tests need, and where to get them.
+# Expects `me`, the script's name for messages, `called_from`, the directory that it was
+# called in, and the repository's root as the working directory.
+#
+# etcd, etcdctl, prometheus and promtool come from the variables ETCD, ETCDCTL,
+# PROMETHEUS and PROMTOOL, or from the PATH. What neither has, this gets from the
+# Debian-like distribution: it installs the packages as root, or with a sudo that asks
+# nothing, or without root unpacks them under target/test-tools/.
+
+tools=$PWD/${CARGO_TARGET_DIR:-target}/test-tools
+[[ ${CARGO_TARGET_DIR:-} == /* ]] && tools=$CARGO_TARGET_DIR/test-tools
+unpacked=$tools/root/usr/bin
+
+fail() {
+    printf "$me: %s\n" "$@" >&2
+    exit 1
+}
+
+# The variable that names a program, and the package that has it.
+variable() { case $1 in etcd) echo ETCD ;; etcdctl) echo ETCDCTL ;; prometheus) echo PROMETHEUS ;; promtool) echo PROMTOOL ;; esac; }
+package() { case $1 in etcd) echo etcd-server ;; etcdctl) echo etcd-client ;; *) echo prometheus ;; esac; }
+
+# Prints a program's path: from its variable, the PATH, or an earlier unpacking.
+# Status 1: there is none. Status 2: the variable says nonsense.
+find_program() {
+    local variable given found
+    variable=$(variable "$1")
+    given=${!variable:-}
+    if [[ -n $given ]]; then
+        if ! found=$(cd "$called_from" && realpath -- "$(command -v -- "$given")" 2>/dev/null); then
+            printf "$me: %s\n" "$variable is set to '$given', which is no program that can be run." \
+                "Point it to $1, or unset it to have $1 looked for on the PATH." >&2
+            return 2
+        fi
+        echo "$found"
+    elif command -v -- "$1"; then
+        return
+    elif [[ -x $unpacked/$1 ]]; then
+        echo "$unpacked/$1"
+    else
+        return 1
+    fi
+}
+
+# Installs packages, with whatever command gains root in front, and starts no service.
+install_packages() {
+    # shellcheck disable=SC2016 # the other shell expands it
+    local policy='
+        set -eu
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            printf "#!/bin/sh\nexit 101\n" >"$policy"
+            chmod 755 "$policy"
+            trap "rm -f $policy" EXIT
+        fi
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get -qq update || echo "$0: apt-get update failed; trying with the lists at hand" >&2
+        apt-get -qq install -y --no-install-recommends "$@"'
+    "$@" sh -c "$policy" "$me" "${missing[@]}" </dev/null
+}
+
+# Downloads packages and unpacks them under target/, which needs no root: apt
+# keeps its lists there as well.
+unpack_packages() {
+    local apt=(apt-get -qq -o "Dir::State=$tools/apt/state" -o "Dir::Cache=$tools/apt/cache"
+        -o Dir::State::status=/var/lib/dpkg/status)
+    mkdir -p "$tools/apt/state/lists/partial" "$tools/apt/cache/archives/partial" "$tools/debs" "$tools/root"
+    "${apt[@]}" update
+    (cd "$tools/debs" && "${apt[@]}" download "${missing[@]}")
+    local deb
+    for deb in "$tools"/debs/*.deb; do
+        dpkg -x "$deb" "$tools/root"
+    done
+}
+
+# Gets the packages of the programs that are missing.
+get_missing() {
+    local advice="Install ${missing[*]} by hand, or set ETCD, ETCDCTL, PROMETHEUS and PROMTOOL to programs of your own."
+    command -v apt-get >/dev/null || fail "no ${programs[*]} on the PATH, and no apt-get to get them with." "$advice"
+    if [[ $(id -u) == 0 ]]; then
+        echo "$me: installing ${missing[*]}"
+        install_packages env || fail "apt-get could not install ${missing[*]} (see above)." "$advice"
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        echo "$me: installing ${missing[*]} with sudo"
+        install_packages sudo -n || fail "apt-get could not install ${missing[*]} (see above)." "$advice"
+    else
+        echo "$me: unpacking ${missing[*]} under $tools (no root, and no sudo without a password)"
+        unpack_packages || fail "could not download and unpack ${missing[*]} (see above)." "$advice"
+    fi
+}
+
+# The version that a program says it is.
+version() {
+    case $1 in
+        etcdctl) ETCDCTL_API=3 "$2" version ;;
+        *) "$2" --version ;;
+    esac 2>&1 | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+[^ ,)]*' | head -n1 || true
+}
+
+command -v cargo >/dev/null || fail "no cargo on the PATH." "Install Rust (Cargo.toml's rust-version says which at least)."
+
+# Finds each of these programs, gets what is missing, says what it took, and tells the
+# tests in the programs' variables.
+need() {
+    local program status path version
+    missing=()
+    programs=()
+    for program in "$@"; do
+        status=0
+        find_program "$program" >/dev/null || status=$?
+        [[ $status != 2 ]] || exit 1
+        if [[ $status == 1 ]]; then
+            programs+=("$program")
+            [[ " ${missing[*]:-} " == *" $(package "$program") "* ]] || missing+=("$(package "$program")")
+        fi
+    done
+    [[ ${#missing[@]} == 0 ]] || get_missing
+
+    for program in "$@"; do
+        path=$(find_program "$program") || fail "still no $program after getting $(package "$program")." \
+            "Set $(variable "$program") to one of your own."
+        version=$(version "$program" "$path")
+        [[ -n $version ]] || fail "$path does not say its version: is it $program, and can it run here?" \
+            "Set $(variable "$program") to another."
+        printf '%-10s %-14s %s\n' "$program" "$version" "$path"
+        export "$(variable "$program")=$path"
+    done
+}
