@@ -122,6 +122,8 @@ impl Task {
                 let delay = self.backoff.failed(Instant::now());
                 let reason = Foreign(reason.to_string().as_bytes()).to_string();
                 self.outage.lost(&server, &reason, delay);
+                // If nobody takes it, the program ends.
+                let _ = self.wire.send(Event::OutOfTouch).await;
                 self.attempt += 1;
                 let Err(told) = self.wire.unless_told(sleep(delay)).await else {
                     continue;
@@ -221,6 +223,7 @@ impl Task {
                 Verdict::Created => {
                     self.outage.over();
                     self.backoff.succeeded(Instant::now());
+                    self.wire.send(Event::InTouch).await?;
                     if resumes {
                         info!(from_revision = from.0, "resumed");
                     } else {

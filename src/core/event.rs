@@ -84,6 +84,10 @@ pub enum Event {
     EpochBegan,
     /// The list is complete as of this revision and replaces what was held.
     ListEnded(Revision),
+    /// The connection is gone: nobody knows whether what is held still is true.
+    OutOfTouch,
+    /// The watch stands again, right where it stopped. A list that is complete says as much.
+    InTouch,
     /// Changes after the last list.
     Changes {
         /// In etcd's order.

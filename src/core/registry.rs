@@ -22,7 +22,7 @@ pub struct Registry {
 struct Held {
     entries: Entries,
     revision: Revision,
-    /// The list that `entries` go back to.
+    /// Where `entries` come from.
     origin: Origin,
     /// Whether the newest revision is there as a whole.
     whole: bool,
@@ -41,7 +41,8 @@ struct Listing {
 /// What an event did.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// There is a document, and it may differ from the last one rendered.
+    /// There is a document, and it may differ from the last one rendered, in where it comes
+    /// from at least.
     pub changed: bool,
     /// Entries that went into quarantine, or stay in it with another bad value. Those of a
     /// list are said with its end.
@@ -100,6 +101,8 @@ impl Registry {
                 }
             }
             Event::ListEnded(revision) => self.end_list(revision, &mut applied),
+            Event::OutOfTouch => self.touch(true, &mut applied),
+            Event::InTouch => self.touch(false, &mut applied),
             Event::Changes { changes, revision, complete } => {
                 self.take_changes(changes, revision, complete, &mut applied);
             }
@@ -147,6 +150,7 @@ impl Registry {
             epoch: before.epoch + u32::from(new_epoch),
             list: before.list + 1,
             list_was_empty: counts.targets == 0,
+            out_of_touch: false,
         };
         let held = Held { entries, revision, origin, whole: true, unsaid: false };
         let replaced = self.held.replace(held);
@@ -158,6 +162,13 @@ impl Registry {
             first: replaced.is_none(),
             replaced: replaced.map(|held| Replaced { _entries: held.entries }),
         });
+    }
+
+    fn touch(&mut self, out_of_touch: bool, applied: &mut Applied) {
+        if let Some(held) = &mut self.held {
+            applied.changed = held.whole && held.origin.out_of_touch != out_of_touch;
+            held.origin.out_of_touch = out_of_touch;
+        }
     }
 
     fn take_changes(
