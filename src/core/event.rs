@@ -87,6 +87,10 @@ pub enum Event {
         /// was restored from a backup.
         new_epoch: bool,
     },
+    /// The connection is gone: nobody knows whether what is held still is true.
+    OutOfTouch,
+    /// The watch stands again, right where it stopped. A list that is complete says as much.
+    InTouch,
     /// Changes after the last list.
     Changes {
         /// In etcd's order.

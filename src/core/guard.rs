@@ -41,18 +41,22 @@
 //!
 //! The baseline that has lost the most stays the base, to which every further document is
 //! compared and joined. Targets that come later and go again are removed as ever. The clock
-//! of the hold starts when it trips; no event starts it again.
+//! of the hold starts when it trips; no event starts it again. It stands still while etcd can't
+//! be reached: nobody knows then whether the targets still are gone, and losing etcd must not
+//! change what is published.
 
 mod baselines;
+mod hold;
 mod loss;
 
 use std::time::{Duration, Instant};
 
 use super::render::Document;
 use baselines::Baselines;
-use loss::{comes_back_empty, loss};
+use loss::{comes_back_empty, is_out_of_touch, loss};
 
 pub use baselines::{WINDOW, WINDOW_PER_TARGET};
+pub use hold::{Cause, End, Hold, News};
 
 /// What is too much, and for how long it is held.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,52 +97,6 @@ pub struct Guard {
     held: Option<Held>,
     released: bool,
     news: Option<News>,
-}
-
-/// A removal that is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// Why.
-    pub cause: Cause,
-    /// Targets of the baseline.
-    pub published: usize,
-    /// Targets that the registry has.
-    pub wanted: usize,
-    /// Targets that are published though the registry does not have them.
-    pub removals: usize,
-    /// When it began.
-    pub since: Instant,
-    /// When it ends, if it does not before.
-    pub until: Instant,
-}
-
-/// What made the guard hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// More targets are gone than the settings allow.
-    TooMany,
-    /// etcd listed nothing at all.
-    EmptyList,
-}
-
-/// What is to be said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
-    /// A hold has begun.
-    Tripped(Hold),
-    /// It is over, for this reason.
-    Ended(Hold, End),
-}
-
-/// Why a hold is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Enough targets are back.
-    Recovered,
-    /// The removal has stood for long enough.
-    Expired,
-    /// The operator said so.
-    Released,
 }
 
 #[derive(Debug)]
@@ -198,7 +156,11 @@ impl Guard {
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let hold = self.hold()?;
-        Some(if self.released { hold.since } else { hold.until })
+        if self.released {
+            Some(hold.since)
+        } else {
+            Some(hold.until).filter(|_| hold.paused.is_none())
+        }
     }
 
     /// What is held.
@@ -238,6 +200,7 @@ impl Guard {
             removals: joined.targets() - wanted.targets(),
             since: now,
             until: now + self.settings.hold,
+            paused: is_out_of_touch(&wanted).then_some(now),
         };
         self.baselines = Baselines::default();
         self.news = Some(News::Tripped(hold));
@@ -253,7 +216,8 @@ impl Guard {
         released: bool,
         now: Instant,
     ) -> Document {
-        if released || now >= held.hold.until {
+        held.hold.run(is_out_of_touch(&wanted), now);
+        if released || held.hold.is_over(now) {
             let end = if released { End::Released } else { End::Expired };
             self.news = Some(News::Ended(held.hold, end));
             self.baselines = Baselines::of(wanted.clone());

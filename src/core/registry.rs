@@ -24,7 +24,7 @@ pub struct Registry {
 struct Held {
     entries: Entries,
     revision: Revision,
-    /// The list that `entries` go back to.
+    /// Where `entries` come from.
     origin: Origin,
     /// Whether all up to that revision is there.
     whole: bool,
@@ -44,7 +44,8 @@ struct Listing {
 /// What an event did.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// There is a document, and it may differ from the last one rendered.
+    /// There is a document, and it may differ from the last one rendered, in where it comes
+    /// from at least.
     pub changed: bool,
     /// Entries that went into quarantine, or stay in it with another bad value. Those of a
     /// list are said with its end.
@@ -144,6 +145,8 @@ impl Registry {
             Event::ListEnded { revision, new_epoch } => {
                 self.end_list(revision, new_epoch, &mut applied);
             }
+            Event::OutOfTouch => self.touch(true, &mut applied),
+            Event::InTouch => self.touch(false, &mut applied),
             Event::Changes { changes, revision, complete } => {
                 self.take_changes(changes, revision, complete, &mut applied);
             }
@@ -222,6 +225,7 @@ impl Registry {
             epoch: before.epoch + u32::from(new_epoch),
             list: before.list + 1,
             list_was_empty: counts.targets == 0,
+            out_of_touch: false,
         };
         let position = revision;
         let held = Held { entries, revision, origin, whole: true, position, unsaid: false };
@@ -234,6 +238,13 @@ impl Registry {
             first: replaced.is_none(),
             replaced: replaced.map(|held| Replaced { _entries: held.entries }),
         });
+    }
+
+    fn touch(&mut self, out_of_touch: bool, applied: &mut Applied) {
+        if let Some(held) = &mut self.held {
+            applied.changed = held.whole && held.origin.out_of_touch != out_of_touch;
+            held.origin.out_of_touch = out_of_touch;
+        }
     }
 
     fn take_changes(

@@ -32,7 +32,7 @@ pub struct Document {
     targets: usize,
 }
 
-/// The list of etcd that a document goes back to, be it with changes since.
+/// Where a document comes from: a list of etcd, be it with changes since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// Counts the histories of revisions: a rewound or foreign cluster begins a new one.
@@ -41,6 +41,8 @@ pub struct Origin {
     pub list: u32,
     /// Whether that list had no target when it was complete.
     pub list_was_empty: bool,
+    /// Whether etcd could not be reached when the document was rendered.
+    pub out_of_touch: bool,
 }
 
 impl Document {
@@ -50,7 +52,7 @@ impl Document {
         Self { revision, origin: None, pieces: Arc::default(), bytes: 0, targets: 0 }
     }
 
-    /// The same document, said to go back to that list.
+    /// The same document, said to come from there.
     #[must_use]
     pub fn of(self, origin: Origin) -> Self {
         Self { origin: Some(origin), ..self }
@@ -71,7 +73,7 @@ impl Document {
         self.revision
     }
 
-    /// The list that it goes back to; `None` if it does not come from etcd.
+    /// Where it comes from; `None` if that is not etcd.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.origin

@@ -72,10 +72,15 @@ impl Persister {
     }
 
     fn remind(&self) {
-        let Some(Hold { removals, until, .. }) = self.holding.hold else {
+        let Some(Hold { removals, until, paused, .. }) = self.holding.hold else {
             return;
         };
         let path = self.file.path().display();
+        if paused.is_some() {
+            let release = release();
+            warn!(%path, held = removals, release, "mass removal still held, at least until etcd can be reached again");
+            return;
+        }
         let for_seconds = seconds(until.saturating_duration_since(now()));
         let (until, release) = (clock_time(until), release());
         warn!(%path, held = removals, %until, for_seconds, release, "mass removal still held");

@@ -12,6 +12,7 @@ use super::outage::Outage;
 use super::wire::{End, Lost, Wire};
 use crate::backoff::{Backoff, spread};
 use crate::core::census::elect;
+use crate::core::event::Event;
 use crate::core::session::{Next, RelistReason, Session};
 use crate::etcd::{Connection, Connector, Server};
 
@@ -62,6 +63,8 @@ impl Task {
             if let End::Lost(reason) = end {
                 let delay = self.backoff.failed(Instant::now());
                 self.outage.lost(&server, &reason, delay);
+                // If nobody takes it, the program ends.
+                let _ = self.wire.send(Event::OutOfTouch).await;
                 self.attempt += 1;
                 let Err(told) = self.wire.unless_told(sleep(delay)).await else {
                     continue;

@@ -8,7 +8,7 @@ use tracing::{debug, info};
 use super::task::Task;
 use super::wire::End;
 use crate::actors::messages::Resumed;
-use crate::core::event::Revision;
+use crate::core::event::{Event, Revision};
 use crate::core::liveness::{Action, Liveness};
 use crate::core::session::{RelistReason, Verdict, WatchEnd};
 use crate::etcd::{Connection, Error};
@@ -62,6 +62,7 @@ impl Task {
                 Verdict::Created => {
                     self.outage.over();
                     self.backoff.succeeded(Instant::now());
+                    self.wire.send(Event::InTouch).await?;
                     if resumes {
                         info!(from_revision = from.0, "resumed");
                         self.hint_auditor();

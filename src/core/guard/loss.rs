@@ -27,3 +27,8 @@ pub(super) fn comes_back_empty(last: &Document, wanted: &Document) -> bool {
     let was_empty = wanted.origin().is_some_and(|origin| origin.list_was_empty);
     was_empty && wanted.is_empty() && !last.is_empty() && is_other_list(last, wanted)
 }
+
+/// Whether nobody knows if `wanted` still is true.
+pub(super) fn is_out_of_touch(wanted: &Document) -> bool {
+    wanted.origin().is_some_and(|origin| origin.out_of_touch)
+}

@@ -51,6 +51,12 @@ impl Harness {
         self
     }
 
+    /// etcd can't be reached any more, or again; says so with the same fleet.
+    fn out_of_touch(&mut self, out_of_touch: bool, fleet: Fleet<'_>) -> bool {
+        self.origin.out_of_touch = out_of_touch;
+        self.publish(fleet)
+    }
+
     fn begin_epoch(&mut self) -> &mut Self {
         self.origin.epoch += 1;
         self.relist(false)
@@ -165,6 +171,34 @@ fn the_hold_expires_and_no_event_starts_its_clock_again() {
     assert_eq!(harness.ended(), Some(End::Expired));
     assert_eq!(harness.guard.due(), None);
     assert!(!harness.publish(&[]), "what was let through does not trip it again");
+}
+
+#[test]
+fn the_clock_stands_still_while_etcd_can_not_be_reached() {
+    let mut harness = Harness::published(&[("web", 0..100)]);
+    harness.publish(&[]);
+    harness.after(HOLD / 3);
+    assert!(harness.out_of_touch(true, &[]));
+    assert_eq!(harness.guard.due(), None);
+    harness.after(HOLD * 10);
+    assert!(harness.publish(&[]), "losing etcd changes nothing");
+    assert!(harness.out_of_touch(false, &[]));
+    assert_eq!(harness.guard.due(), Some(harness.now + HOLD / 3 * 2));
+    harness.after(HOLD / 3);
+    assert!(harness.publish(&[]));
+    harness.after(HOLD / 3);
+    assert!(!harness.publish(&[]));
+    assert_eq!(harness.ended(), Some(End::Expired));
+}
+
+#[test]
+fn the_operator_can_release_it_while_etcd_can_not_be_reached() {
+    let mut harness = Harness::published(&[("web", 0..100)]);
+    assert!(harness.out_of_touch(true, &[]), "and it can trip then");
+    assert_eq!(harness.guard.due(), None);
+    harness.guard.release();
+    assert!(harness.guard.due().expect("a review") <= harness.now);
+    assert!(!harness.publish(&[]));
 }
 
 #[test]

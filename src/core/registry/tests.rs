@@ -195,12 +195,31 @@ fn a_document_says_which_list_and_which_epoch_it_goes_back_to() {
         harness.registry.apply(Event::ListEnded { revision: Revision(1), new_epoch });
         harness.put("late/1", "h:9");
         let origin = harness.registry.render().and_then(|document| document.origin());
-        assert_eq!(origin, Some(Origin { epoch, list, list_was_empty }));
+        assert_eq!(origin, Some(Origin { epoch, list, list_was_empty, out_of_touch: false }));
     };
     check(&[("web/1", "h:1")], false, 0, 1, false);
     check(&[("web/1", "bad")], false, 0, 2, true);
     check(&[], true, 1, 3, true);
     check(&[("web/1", "h:1")], false, 1, 4, false);
+}
+
+#[test]
+fn a_document_says_whether_etcd_could_be_reached() {
+    let mut harness = Harness::new();
+    assert!(!harness.registry.apply(Event::OutOfTouch).changed, "there is no document");
+    harness.list(&[("web/1", "h:1")]);
+    let mut check = |event, changed, out_of_touch| {
+        assert_eq!(harness.registry.apply(event).changed, changed);
+        let origin = harness.registry.render().and_then(|document| document.origin());
+        assert_eq!(origin.map(|origin| origin.out_of_touch), Some(out_of_touch));
+    };
+    check(Event::InTouch, false, false);
+    check(Event::OutOfTouch, true, true);
+    check(Event::OutOfTouch, false, true);
+    check(Event::InTouch, true, false);
+    check(Event::OutOfTouch, true, true);
+    check(Event::ListStarted, false, true);
+    check(Event::ListEnded { revision: Revision(9), new_epoch: false }, true, false);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Removals that a list shows.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 
-use super::{HELD, QUICK, RECOVERED, holds, joined, register, watching};
+use super::{EXPIRED, HELD, QUICK, RECOVERED, holds, joined, register, watching};
 use crate::support::backend::{Etcd, on_both, on_embedded, on_real};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::gate::Gate;
-use crate::support::wait::SOON;
+use crate::support::wait::{SOON, always};
 
 /// Has the daemon list anew what is left after `change`, which it does not see happen.
 async fn relist_after(etcd: &Etcd, gate: &Gate, daemon: &Daemon, change: impl AsyncFnOnce()) {
@@ -104,6 +106,23 @@ on_both!(
     a_list_that_comes_back_empty_is_held_however_small_the_fleet,
 );
 
+async fn a_hold_does_not_run_out_while_etcd_is_down(mut etcd: Etcd) {
+    let args = ["--debounce", "10ms", "--guard-hold", "2s"];
+    let (file, daemon, fleet) = watching(&etcd, 100, &args).await;
+    etcd.delete_prefix("/services/").await;
+    holds(&daemon, 100).await;
+    let document = joined(&etcd, &fleet);
+    etcd.kill().await;
+    daemon.wait_for_log("connection lost").await;
+    always(Duration::from_secs(4), "losing etcd changes nothing on disk", async || {
+        file.differs_from(&document).map_or(Ok(()), Err)
+    })
+    .await;
+    etcd.restart().await;
+    file.follows(&etcd).await;
+    daemon.wait_for_log(EXPIRED).await;
+}
+
 async fn a_restore_of_a_backup_under_the_daemon_is_recognised_and_held(mut etcd: Etcd) {
     register(&etcd, "web", 0..100).await;
     let backup = etcd.files().save_snapshot();
@@ -124,6 +143,11 @@ async fn a_restore_of_a_backup_under_the_daemon_is_recognised_and_held(mut etcd:
     daemon.signal(Signal::USR1);
     file.follows(&etcd).await;
     daemon.still_runs();
+}
+
+mod down {
+    use super::{a_hold_does_not_run_out_while_etcd_is_down, on_both};
+    on_both!(Sync::Always: a_hold_does_not_run_out_while_etcd_is_down);
 }
 
 mod backups {

@@ -12,9 +12,16 @@ use super::*;
 struct Step {
     seconds: u64,
     jobs: [(u32, u32); 3],
-    relists: bool,
-    begins_epoch: bool,
+    list: List,
     releases: bool,
+    out_of_touch: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum List {
+    Same,
+    Next,
+    NextEpoch,
 }
 
 impl Step {
@@ -28,11 +35,11 @@ prop_compose! {
     fn step()(
         seconds in prop_oneof![0u64..20, 0u64..400],
         jobs in prop::array::uniform3((0u32..60, prop_oneof![Just(0u32), 0u32..60])),
-        relists in prop::bool::weighted(0.2),
-        begins_epoch in prop::bool::weighted(0.1),
+        list in prop_oneof![7 => Just(List::Same), 2 => Just(List::Next), 1 => Just(List::NextEpoch)],
         releases in prop::bool::weighted(0.1),
+        out_of_touch in prop::bool::weighted(0.2),
     ) -> Step {
-        Step { seconds, jobs, relists, begins_epoch, releases }
+        Step { seconds, jobs, list, releases, out_of_touch }
     }
 }
 
@@ -57,14 +64,16 @@ proptest! {
         let mut since = None;
         for step in steps {
             harness.after(SECOND * u32::try_from(step.seconds).expect("few"));
-            if step.begins_epoch {
-                harness.begin_epoch();
-            } else if step.relists {
-                harness.relist(step.fleet().iter().all(|(_, instances)| instances.is_empty()));
-            }
+            let is_empty = step.fleet().iter().all(|(_, instances)| instances.is_empty());
+            match step.list {
+                List::Same => &mut harness,
+                List::Next => harness.relist(is_empty),
+                List::NextEpoch => harness.begin_epoch(),
+            };
             if step.releases {
                 harness.guard.release();
             }
+            harness.origin.out_of_touch = step.out_of_touch;
             let wanted = harness.document(&step.fleet());
             let document = harness.guard.review(wanted.clone(), harness.now);
             harness.guard.published(&document, harness.now);
@@ -74,8 +83,9 @@ proptest! {
                 None => prop_assert_eq!(wants, shows.clone()),
                 Some(hold) => {
                     prop_assert_eq!(hold.removals, shows.len() - wants.len());
-                    prop_assert!(harness.now < hold.until);
-                    prop_assert_eq!(hold.until, hold.since + HOLD);
+                    prop_assert_eq!(hold.paused.is_some(), step.out_of_touch);
+                    prop_assert!(harness.now < hold.until || step.out_of_touch);
+                    prop_assert!(hold.until >= hold.since + HOLD);
                     prop_assert!(hold.published > 20 || hold.cause == Cause::EmptyList);
                     if since == Some(hold.since) {
                         let held: BTreeSet<_> = shows.difference(&wants).cloned().collect();
