@@ -85,7 +85,7 @@ impl Bug {
             Event::ListEnded { revision, .. } => {
                 Some(Event::Changes { changes: Vec::new(), revision, complete: true })
             }
-            event @ Event::Changes { .. } => Some(event),
+            event => Some(event),
         }
     }
 }
