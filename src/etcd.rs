@@ -22,6 +22,7 @@ use etcd_client::{GetOptions, ResponseHeader};
 use crate::core::event::{KeyValue, Lookup, Revision};
 use crate::core::key::Prefix;
 use crate::core::session::Header;
+use crate::core::witness::Put;
 
 use login::Keys;
 
@@ -78,6 +79,25 @@ impl Connection {
             count: usize::try_from(response.count()).unwrap_or_default(),
             entries: response.0.kvs.into_iter().map(key_value).collect(),
         })
+    }
+
+    /// Whether a put that was seen is in the history of this cluster. Also if that can't be told
+    /// any more, because it is compacted. A linearizable read.
+    pub async fn has(&self, put: &Put) -> Result<bool, Error> {
+        let options = GetOptions::new().with_revision(put.revision.0).with_keys_only();
+        let get = || {
+            let (mut kv, options) = (self.kv.clone(), options.clone());
+            async move { kv.get(put.key.clone(), Some(options)).await }
+        };
+        let answer = self.login.ask(self.patience.dial + self.patience.answer, get).await;
+        match answer.map_err(|failure| self.login.explain(failure, &Keys::only(&put.key))) {
+            Ok(response) => {
+                Ok(response.kvs().first().is_some_and(|kv| kv.mod_revision() == put.revision.0))
+            }
+            Err(Error::Compacted) => Ok(true),
+            Err(Error::Future) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads the value that a key had right before a bad one; `None` if it had none.

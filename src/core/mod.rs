@@ -16,6 +16,7 @@
 //! | [`render`] | the bytes of the document |
 //! | [`paging`] | how many keys the next page of a list asks for |
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
+//! | [`witness`] | by which write a history of revisions is known again |
 //! | [`census`] | which cluster is meant if the servers belong to several |
 //! | [`audit`] | whether the registry is what etcd holds |
 //! | [`liveness`] | whether a watch that says nothing is idle or dead |
@@ -44,3 +45,4 @@ mod service;
 pub mod session;
 pub mod throttle;
 pub mod value;
+pub mod witness;

@@ -206,8 +206,8 @@ impl Session {
     #[must_use]
     pub fn new_epoch(&self, header: Header) -> Option<RelistReason> {
         let position = self.position?;
-        let diverged = self.relist.clone().filter(|why| matches!(why, RelistReason::Diverged(_)));
-        position.contradiction(header).or(diverged)
+        let known = self.relist.clone().filter(RelistReason::begins_epoch);
+        position.contradiction(header).or(known)
     }
 
     /// A list at this revision is complete, and the registry has taken it.

@@ -25,6 +25,9 @@ pub enum Error {
     /// The revision asked for is compacted.
     #[error("the revision has been compacted")]
     Compacted,
+    /// The revision asked for is still to come.
+    #[error("the cluster has not come to the revision yet")]
+    Future,
     /// One message would be beyond the limit.
     #[error("one message is larger than {DECODE_LIMIT} bytes")]
     TooLarge,
@@ -162,6 +165,9 @@ impl From<etcd_client::Error> for Failure {
         }
         if message.contains("required revision has been compacted") {
             return Error::Compacted.into();
+        }
+        if message.contains("required revision is a future revision") {
+            return Error::Future.into();
         }
         // The client's words, then those of etcd, whose own limit is 2 GiB.
         if message.contains("decoded message length too large")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::embedded::Snapshot;
 use crate::support::backend::{Etcd, on_both, on_embedded};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
@@ -118,9 +119,9 @@ async fn every_outage_ends_with_an_audit(mut etcd: Etcd) {
     }
 }
 
-async fn a_restored_cluster_that_has_overtaken_the_old_revision_is_found_out(etcd: Etcd) {
+async fn a_restored_cluster_that_has_overtaken_the_old_revision_is_recognised(etcd: Etcd) {
     let file = TargetFile::new();
-    let (store, faults) = (etcd.faulty().store(), etcd.faulty().faults());
+    let store = etcd.faulty().store();
     store.put("/services/web/1", "10.0.0.1:80");
     let backup = store.snapshot();
     let daemon = Daemon::start(&etcd, &file, &RARELY);
@@ -129,18 +130,43 @@ async fn a_restored_cluster_that_has_overtaken_the_old_revision_is_found_out(etc
     store.put("/services/web/1", "10.0.0.3:80");
     file.follows(&etcd).await;
 
-    faults.refuse_connections(true);
-    faults.kill_connections();
-    daemon.wait_for_log("connection lost").await;
-    store.restore(&backup);
-    for port in 1..=20 {
-        store.put("/services/other/1", format!("10.0.0.9:{port}"));
-    }
-    faults.refuse_connections(false);
+    restore_and_overtake(&etcd, &daemon, &backup).await;
+    file.follows(&etcd).await;
+    assert_eq!(daemon.logged("resumed").len(), 0, "it is never followed");
+    let relisting = daemon.wait_for_log("relisting").await;
+    assert!(relisting.text("reason").contains("restored"), "{relisting:?}");
+    daemon.wait_for_log("the list begins a new epoch of revisions").await;
+}
+
+async fn a_restore_that_only_undid_a_deletion_is_found_by_the_audit_after_it(etcd: Etcd) {
+    let file = TargetFile::new();
+    let store = etcd.faulty().store();
+    store.put("/services/web/1", "10.0.0.1:80");
+    store.put("/services/web/back", "10.0.0.2:80");
+    let backup = store.snapshot();
+    let daemon = Daemon::start(&etcd, &file, &RARELY);
+    file.follows(&etcd).await;
+    store.delete("/services/web/back");
+    file.follows(&etcd).await;
+
+    restore_and_overtake(&etcd, &daemon, &backup).await;
     file.follows(&etcd).await;
     assert_eq!(daemon.logged("resumed").len(), 1, "nothing but the audit could tell");
     daemon.wait_for_log(DIVERGED).await;
     daemon.wait_for_log("the list begins a new epoch of revisions").await;
+}
+
+/// Goes back to the backup while the daemon is away, and past the revision that it has seen.
+async fn restore_and_overtake(etcd: &Etcd, daemon: &Daemon, backup: &Snapshot) {
+    let (store, faults) = (etcd.faulty().store(), etcd.faulty().faults());
+    faults.refuse_connections(true);
+    faults.kill_connections();
+    daemon.wait_for_log("connection lost").await;
+    store.restore(backup);
+    for port in 1..=20 {
+        store.put("/services/other/1", format!("10.0.0.9:{port}"));
+    }
+    faults.refuse_connections(false);
 }
 
 async fn an_audit_holds_up_neither_the_watch_nor_a_publish(etcd: Etcd) {
@@ -201,7 +227,8 @@ async fn a_registry_that_outgrows_its_limit_stays_as_it_is_until_it_fits_again(e
 on_embedded!(
     events_that_the_server_lost_are_found_named_and_healed,
     a_lost_event_is_found_at_once_where_later_ones_came,
-    a_restored_cluster_that_has_overtaken_the_old_revision_is_found_out,
+    a_restored_cluster_that_has_overtaken_the_old_revision_is_recognised,
+    a_restore_that_only_undid_a_deletion_is_found_by_the_audit_after_it,
     an_audit_holds_up_neither_the_watch_nor_a_publish,
 );
 

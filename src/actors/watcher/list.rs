@@ -10,6 +10,7 @@ use super::wire::{End, Lost, Wire};
 use crate::core::event::{Event, KeyValue, Lookup, Recovered};
 use crate::core::paging::{Paging, key_after};
 use crate::core::session::{Header, Session};
+use crate::core::witness::Witness;
 use crate::etcd::{Connection, Error};
 
 /// Older values that are asked for: at the same time, in all, and for how long.
@@ -22,12 +23,14 @@ pub(super) async fn list(
     connection: &mut Connection,
     wire: &mut Wire,
     session: &Session,
+    witness: &mut Witness,
 ) -> Result<Header, End> {
     wire.send(Event::ListStarted).await?;
     let mut from = wire.prefix.as_str().as_bytes().to_vec();
     let mut paging = Paging::default();
     let mut first: Option<Header> = None;
     let mut lookups = Vec::new();
+    *witness = Witness::default();
     let header = loop {
         let pinned = first.map(|header| header.revision);
         let prefix = wire.prefix.clone();
@@ -44,6 +47,7 @@ pub(super) async fn list(
             return Err(Lost::ForeignPage.into());
         }
         paging.received(page.entries.len(), page.entries.iter().map(size).sum());
+        witness.saw_page(&page.entries);
         let last = page.entries.last().map(|entry| entry.key.clone());
         lookups.extend(wire.page(page.entries).await?);
         match last {

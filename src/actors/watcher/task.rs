@@ -14,6 +14,7 @@ use crate::backoff::{Backoff, spread};
 use crate::core::census::elect;
 use crate::core::event::Event;
 use crate::core::session::{Next, RelistReason, Session};
+use crate::core::witness::Witness;
 use crate::etcd::{Connection, Connector, Server};
 
 /// A relist after a common outage is put off by up to so many times what the last list took,
@@ -29,6 +30,7 @@ pub(super) struct Task {
     pub(super) wire: Wire,
     pub(super) session: Session,
     pub(super) backoff: Backoff,
+    pub(super) witness: Witness,
     /// What the last list took.
     list_took: Duration,
     pub(super) outage: Outage,
@@ -49,6 +51,7 @@ impl Task {
             wire,
             session: Session::new(),
             backoff: Backoff::for_etcd(),
+            witness: Witness::default(),
             list_took: Duration::ZERO,
             outage: Outage::new(Rc::clone(&status.failure)),
             status,
@@ -99,6 +102,9 @@ impl Task {
             return end;
         }
         self.outage.connected(server, &connection.version);
+        if let Err(end) = self.recognise(&connection).await {
+            return end;
+        }
         let mut resumes = true;
         loop {
             let done = match self.session.connected(&connection.version) {
@@ -131,6 +137,16 @@ impl Task {
         }
     }
 
+    /// Makes sure that the history of revisions is the one that the registry was read from.
+    async fn recognise(&mut self, connection: &Connection) -> Result<(), End> {
+        if let Some(put) = self.witness.put()
+            && !self.wire.unless_told(connection.has(put)).await??
+        {
+            self.session.request_list(RelistReason::OtherHistory(put.revision));
+        }
+        Ok(())
+    }
+
     async fn list(&mut self, connection: &mut Connection, reason: RelistReason) -> Result<(), End> {
         let is_news = self.outage.listing();
         match reason {
@@ -144,7 +160,7 @@ impl Task {
             self.wire.unless_told(sleep(spread(longest))).await?;
         }
         let begun = Instant::now();
-        let header = list(connection, &mut self.wire, &self.session).await?;
+        let header = list(connection, &mut self.wire, &self.session, &mut self.witness).await?;
         self.session.listed(header);
         self.list_took = begun.elapsed();
         self.outage.over();

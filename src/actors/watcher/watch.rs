@@ -72,6 +72,7 @@ impl Task {
                 }
                 Verdict::Apply(changes, revision) => {
                     debug!(revision = revision.0, changes = changes.len(), "changes");
+                    self.witness.saw_changes(&changes);
                     let entries = self.wire.apply(changes, revision).await?;
                     if let Err(lost) = self.wire.admit(entries) {
                         self.session.request_list(RelistReason::TooMany(entries));

@@ -46,6 +46,10 @@ pub enum RelistReason {
     /// watch does not, and puts an end to a history that is long and holds nothing for us.
     #[error("the watch is silent again")]
     Silent,
+    /// At a revision that was seen stands another write: the cluster was restored from a backup,
+    /// and has overtaken it.
+    #[error("revision {0} is not the one that was seen before: the cluster was restored")]
+    OtherHistory(Revision),
     /// An audit found that the registry is not what etcd holds.
     #[error("the audit found {0} differences")]
     Diverged(usize),
@@ -58,6 +62,12 @@ pub enum RelistReason {
 }
 
 impl RelistReason {
+    /// Whether what was known is of another history of revisions, which no list need show.
+    #[must_use]
+    pub fn begins_epoch(&self) -> bool {
+        matches!(self, Self::Diverged(_) | Self::OtherHistory(_))
+    }
+
     /// Whether the member itself is not to blame, and can be asked for the list right away.
     #[must_use]
     pub fn is_of_history(&self) -> bool {

@@ -376,6 +376,7 @@ impl Daemon {
             RelistReason::OlderTerm { .. } => "relists: older term",
             RelistReason::ForeignCluster { .. } => "relists: another cluster",
             RelistReason::Silent => "relists: silent",
+            RelistReason::OtherHistory(_) => "relists: other history",
             RelistReason::Diverged(_) => "relists: diverged",
             RelistReason::TooMany(_) => "relists: too many",
             RelistReason::Requested => "relists: requested",

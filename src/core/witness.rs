@@ -1,0 +1,87 @@
+//! Witness: one write that was seen, by which a history of revisions is known again.
+//!
+//! A cluster that is restored from a backup keeps its id, may keep its raft term, and its
+//! revisions may have overtaken the position before the daemon is back: a watch resumes there
+//! without a word. But at the revision of the newest write that was seen, the restored history
+//! has another write. An audit finds the rest: what was lost was a deletion, or the witness is
+//! older than the backup.
+
+use super::event::{Change, KeyValue, Revision};
+
+/// The newest put that was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Witness {
+    put: Option<Put>,
+}
+
+/// A put: in the history that it is of, the key has that `mod_revision` at that revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The revision that put it.
+    pub revision: Revision,
+}
+
+impl Witness {
+    /// What to ask for, if any put was seen.
+    #[must_use]
+    pub fn put(&self) -> Option<&Put> {
+        self.put.as_ref()
+    }
+
+    /// A page of a list was seen.
+    pub fn saw_page(&mut self, page: &[KeyValue]) {
+        self.saw(page.iter().max_by_key(|kv| kv.mod_revision));
+    }
+
+    /// Changes were seen, in etcd's order.
+    pub fn saw_changes(&mut self, changes: &[Change]) {
+        self.saw(changes.iter().rev().find_map(|change| match change {
+            Change::Put(kv) => Some(kv),
+            Change::Delete { .. } => None,
+        }));
+    }
+
+    fn saw(&mut self, newest: Option<&KeyValue>) {
+        let before = self.put.as_ref().map(|put| put.revision);
+        if let Some(kv) = newest.filter(|kv| Some(kv.mod_revision) > before) {
+            self.put = Some(Put { key: kv.key.clone(), revision: kv.mod_revision });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kv(key: &str, revision: i64) -> KeyValue {
+        KeyValue {
+            key: key.into(),
+            value: b"h:1".to_vec(),
+            create_revision: Revision(revision),
+            mod_revision: Revision(revision),
+            version: 1,
+        }
+    }
+
+    fn check(witness: &Witness, expected: Option<(&str, i64)>) {
+        let put =
+            witness.put().map(|put| (str::from_utf8(&put.key).expect("UTF-8"), put.revision.0));
+        assert_eq!(put, expected);
+    }
+
+    #[test]
+    fn the_newest_put_is_the_witness_in_lists_as_in_changes() {
+        let mut witness = Witness::default();
+        check(&witness, None);
+        witness.saw_page(&[kv("a", 3), kv("b", 7), kv("c", 5)]);
+        witness.saw_page(&[kv("d", 4)]);
+        check(&witness, Some(("b", 7)));
+        let gone = Change::Delete { key: b"b".to_vec(), mod_revision: Revision(10) };
+        witness.saw_changes(&[Change::Put(kv("a", 8)), Change::Put(kv("e", 9)), gone.clone()]);
+        check(&witness, Some(("e", 9)));
+        witness.saw_changes(&[gone]);
+        check(&witness, Some(("e", 9)));
+    }
+}
