@@ -5,6 +5,8 @@
 //! through by whole revisions only: the parts of a fragmented response are held until the
 //! last one is there, and the position advances past nothing else.
 
+mod message;
+mod position;
 mod relist;
 
 use thiserror::Error;
@@ -12,56 +14,11 @@ use thiserror::Error;
 use super::event::{Change, Revision};
 use super::liveness::Sign;
 
+use message::REQUESTED_PROGRESS;
+
+pub use message::{Header, WatchMessage};
+pub use position::Position;
 pub use relist::RelistReason;
-
-/// How far the registry is complete, and in which cluster's reckoning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Names the cluster; a restore may keep it.
-    pub cluster_id: u64,
-    /// The newest revision that the registry holds as a whole.
-    pub revision: Revision,
-    /// The highest raft term that it was read in; 0 if none was told.
-    pub raft_term: u64,
-}
-
-/// The header of a response: who answered, and how far that member was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Header {
-    /// 0 if the response had no header.
-    pub cluster_id: u64,
-    /// Names the member that answered; 0 if the response had no header.
-    pub member_id: u64,
-    /// The member's newest revision; 0 where etcd leaves it out.
-    pub revision: Revision,
-    /// Grows with each election of a leader, within one history of a cluster.
-    pub raft_term: u64,
-}
-
-/// One response of a watch stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WatchMessage {
-    /// Who answered.
-    pub header: Header,
-    /// Which watch of the stream it belongs to; -1 for an answer to a progress request, which some
-    /// servers send ahead of events that belong before it (etcd issue 15220).
-    pub watch_id: i64,
-    /// The first response of a watch.
-    pub created: bool,
-    /// The last response of a watch: no event follows.
-    pub canceled: bool,
-    /// If not 0, the watch wanted a revision that is compacted; this one still is there.
-    pub compact_revision: Revision,
-    /// The server's words on a cancelation.
-    pub cancel_reason: String,
-    /// More parts of the same revision follow.
-    pub fragment: bool,
-    /// In etcd's order.
-    pub changes: Vec<Change>,
-}
-
-/// The watch id of an answer to a progress request.
-const REQUESTED_PROGRESS: i64 = -1;
 
 /// Why a watch ended.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -281,7 +238,7 @@ impl Session {
 }
 
 fn why_relist(position: Position, watch: &Watch, message: &WatchMessage) -> Option<RelistReason> {
-    if let Some(foreign) = is_foreign(position, message.header) {
+    if let Some(foreign) = position.foreign(message.header) {
         return Some(foreign);
     }
     if watch.is_other(message.watch_id) {
@@ -293,33 +250,7 @@ fn why_relist(position: Position, watch: &Watch, message: &WatchMessage) -> Opti
         return Some(RelistReason::Compacted { position, compacted });
     }
     let is_standing = message.created && !message.canceled;
-    is_older(position, message.header).filter(|_| is_standing)
-}
-
-impl Position {
-    /// Why an answer with this header can't be of the history that led to this position, or is
-    /// of a member that lags: the one of a linearizable read does not lag.
-    #[must_use]
-    pub fn contradiction(self, header: Header) -> Option<RelistReason> {
-        is_foreign(self, header).or_else(|| is_older(self, header))
-    }
-}
-
-/// Whether another cluster speaks. A header without a cluster says nothing.
-fn is_foreign(position: Position, header: Header) -> Option<RelistReason> {
-    let (expected, found) = (position.cluster_id, header.cluster_id);
-    (found != 0 && found != expected).then_some(RelistReason::ForeignCluster { expected, found })
-}
-
-/// Whether the member knows less than what was known before. It may only lag: then a list,
-/// which is linearizable, shows otherwise.
-fn is_older(position: Position, header: Header) -> Option<RelistReason> {
-    if header.revision < position.revision {
-        let (position, member) = (position.revision, header.revision);
-        return Some(RelistReason::Rewound { position, member });
-    }
-    let (seen, found) = (position.raft_term, header.raft_term);
-    (found != 0 && found < seen).then_some(RelistReason::OlderTerm { seen, found })
+    position.older(message.header).filter(|_| is_standing)
 }
 
 /// Before 3.4.25 and 3.5.8 a word on requested progress may overtake events that belong before

@@ -1,0 +1,41 @@
+//! What the session sees of etcd's answers.
+
+use crate::core::event::{Change, Revision};
+
+/// The header of a response: who answered, and how far that member was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// 0 if the response had no header.
+    pub cluster_id: u64,
+    /// Names the member that answered; 0 if the response had no header.
+    pub member_id: u64,
+    /// The member's newest revision; 0 where etcd leaves it out.
+    pub revision: Revision,
+    /// Grows with each election of a leader, within one history of a cluster.
+    pub raft_term: u64,
+}
+
+/// One response of a watch stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchMessage {
+    /// Who answered.
+    pub header: Header,
+    /// Which watch of the stream it belongs to; -1 for an answer to a progress request, which some
+    /// servers send ahead of events that belong before it (etcd issue 15220).
+    pub watch_id: i64,
+    /// The first response of a watch.
+    pub created: bool,
+    /// The last response of a watch: no event follows.
+    pub canceled: bool,
+    /// If not 0, the watch wanted a revision that is compacted; this one still is there.
+    pub compact_revision: Revision,
+    /// The server's words on a cancelation.
+    pub cancel_reason: String,
+    /// More parts of the same revision follow.
+    pub fragment: bool,
+    /// In etcd's order.
+    pub changes: Vec<Change>,
+}
+
+/// The watch id of an answer to a progress request.
+pub(super) const REQUESTED_PROGRESS: i64 = -1;
