@@ -12,7 +12,7 @@ use crate::support::process::command;
 use crate::support::reader::Reader;
 use crate::support::render;
 
-use super::chronicle::Chronicle;
+use super::chronicle::{Chronicle, Place};
 use super::plan::{Fault, Kind, Victim};
 use super::writer::Writer;
 
@@ -27,12 +27,24 @@ const GIVE_UP: Duration = Duration::from_secs(30);
 pub(super) struct Arena {
     pub(super) cluster: Cluster,
     pub(super) writer: Writer,
-    pub(super) chronicle: Chronicle,
-    pub(super) reader: Reader,
+    pub(super) seen: Judged,
+    chronicle: Chronicle,
+    reader: Reader,
     daemon: Daemon,
     /// So much of the daemon's log is of earlier rounds.
     logged: usize,
     file: TargetFile,
+}
+
+/// What the reader has seen, and what that was worth.
+#[derive(Default)]
+pub(super) struct Judged {
+    pub(super) reads: usize,
+    pub(super) documents: usize,
+    /// What was no document.
+    pub(super) torn: Vec<String>,
+    /// Documents that are not states in their order.
+    pub(super) wrong: Vec<(Place, String)>,
 }
 
 impl Arena {
@@ -44,7 +56,16 @@ impl Arena {
         // No document is replaced before the quiet time is over.
         let reader = Reader::with_pauses(&file, Duration::from_millis(1));
         let daemon = start_daemon(&cluster, &file);
-        Self { cluster, writer, chronicle, reader, daemon, logged: 0, file }
+        Self {
+            cluster,
+            writer,
+            chronicle,
+            reader,
+            daemon,
+            logged: 0,
+            file,
+            seen: Judged::default(),
+        }
     }
 
     /// Carries out a fault. `Err` says why it was not possible.
@@ -53,29 +74,31 @@ impl Arena {
         fault: &Fault,
         snapshot: Option<&Snapshot>,
     ) -> Result<(), String> {
-        let concerned = self.concerned(fault).await?;
-        match fault.kind {
-            Kind::Cut => {
-                for index in concerned {
-                    self.cluster.member(index).gate().cut().await;
-                }
+        for index in self.concerned(fault).await? {
+            let gate = self.cluster.member(index).gate();
+            match fault.kind {
+                Kind::Cut => gate.cut().await,
+                Kind::HalfOpen => gate.silence().await,
+                Kind::Delay => gate.delay(DELAY),
+                Kind::Blackhole => gate.blackhole(),
+                Kind::Kill => self.cluster.kill(index),
+                Kind::Stop => self.cluster.freeze(index),
+                Kind::Partition => self.cluster.partition(index).await,
+                Kind::Wipe => self.cluster.wipe(index).await,
+                Kind::Defragment => self.cluster.defragment(index).await?,
+                _ => self.inject_in_all(fault.kind, snapshot).await?,
             }
-            Kind::HalfOpen => {
-                for index in concerned {
-                    self.cluster.member(index).gate().silence().await;
-                }
-            }
-            Kind::Delay => concerned
-                .into_iter()
-                .for_each(|index| self.cluster.member(index).gate().delay(DELAY)),
-            Kind::Blackhole => concerned
-                .into_iter()
-                .for_each(|index| self.cluster.member(index).gate().blackhole()),
-            Kind::Kill => concerned.into_iter().for_each(|index| self.cluster.kill(index)),
-            Kind::Stop => concerned.into_iter().for_each(|index| self.cluster.freeze(index)),
-            Kind::Partition => self.cluster.partition(concerned[0]).await,
-            Kind::Wipe => self.cluster.wipe(concerned[0]).await,
-            Kind::Defragment => self.cluster.defragment(concerned[0]).await?,
+        }
+        Ok(())
+    }
+
+    /// Carries out one that concerns the cluster as a whole, or the daemon.
+    async fn inject_in_all(
+        &mut self,
+        kind: Kind,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<(), String> {
+        match kind {
             Kind::MoveLeader => self.cluster.move_leader().await?,
             Kind::Compact => {
                 // What is compacted can't be read any more.
@@ -84,13 +107,14 @@ impl Arena {
             }
             Kind::Restore | Kind::Overtake => {
                 let before = self.restore(snapshot.ok_or("no snapshot")?).await?;
-                if fault.kind == Kind::Overtake {
+                if kind == Kind::Overtake {
                     while self.cluster.read().await?.revision <= before {
                         self.cluster.put("/services/after-the-restore/1", "10.254.0.1:9100").await;
                     }
                 }
             }
             Kind::RestartDaemon => self.restart_daemon(),
+            _ => unreachable!("{kind:?} concerns a member"),
         }
         Ok(())
     }
@@ -103,7 +127,7 @@ impl Arena {
             member.gate().cut().await;
         }
         // What the daemon may have seen ends here.
-        self.chronicle.catch_up(&self.cluster).await?;
+        self.judge().await?;
         let before = self.chronicle.revision();
         self.cluster.restore(snapshot);
         self.cluster.settle().await;
@@ -135,6 +159,22 @@ impl Arena {
                 Some(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }
+    }
+
+    /// Compares what the reader has seen up to now with what etcd had up to now.
+    pub(super) async fn judge(&mut self) -> Result<(), String> {
+        let seen = self.reader.take();
+        self.chronicle.catch_up(&self.cluster).await?;
+        self.seen.reads += seen.reads;
+        self.seen.documents += seen.documents.len();
+        self.seen.torn.extend(seen.broken);
+        for document in seen.documents {
+            match self.chronicle.place(&document) {
+                Place::InOrder => {}
+                place => self.seen.wrong.push((place, document)),
+            }
+        }
+        Ok(())
     }
 
     /// What the daemon says from now on is of another round.

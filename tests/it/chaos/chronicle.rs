@@ -40,6 +40,8 @@ pub(super) enum Place {
     Older,
     /// No state that etcd ever had.
     Nowhere,
+    /// Nor that, and since a restore no state of the new history has been seen.
+    Between,
 }
 
 impl Chronicle {
@@ -87,8 +89,12 @@ impl Chronicle {
                 return Place::InOrder;
             }
         }
-        let older = self.epochs.iter().any(|epoch| epoch.documents.contains(&wanted));
-        if older { Place::Older } else { Place::Nowhere }
+        let is_known = self.epochs.iter().any(|epoch| epoch.documents.contains(&wanted));
+        match is_known {
+            true => Place::Older,
+            false if epoch + 1 < self.epochs.len() => Place::Between,
+            false => Place::Nowhere,
+        }
     }
 
     /// What is long past need not be known.
@@ -180,12 +186,14 @@ fn a_document_is_in_order_or_older_or_no_state_at_all() {
         epoch.entries = entries.into_iter().collect();
         epoch.apply(revision, Vec::new());
     }
-    chronicle.begin_epoch(truth(2, 2));
     assert_eq!(chronicle.place(&document(1)), Place::InOrder);
     assert_eq!(chronicle.place(&document(4)), Place::InOrder);
     assert_eq!(chronicle.place(&document(3)), Place::Older);
     assert_eq!(chronicle.place(&document(9)), Place::Nowhere);
+    chronicle.begin_epoch(truth(2, 2));
     assert_eq!(chronicle.place(&document(5)), Place::InOrder);
+    assert_eq!(chronicle.place(&document(9)), Place::Between);
     assert_eq!(chronicle.place(&document(2)), Place::InOrder, "after the restore");
     assert_eq!(chronicle.place(&document(5)), Place::Older, "before the restore");
+    assert_eq!(chronicle.place(&document(9)), Place::Nowhere);
 }

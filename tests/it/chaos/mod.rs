@@ -133,23 +133,22 @@ async fn inject(arena: &mut Arena, plan: &Plan, report: &mut Report) {
     }
 }
 
-/// Compares what the reader saw with what etcd had.
+/// Says what the reader should not have seen.
 async fn judge(arena: &mut Arena, plan: &Plan, report: &mut Report) -> Vec<(Violation, String)> {
-    let seen = arena.reader.take();
-    report.publishes += seen.documents.len();
+    arena.judge().await.expect("to read a healthy cluster");
+    let seen = std::mem::take(&mut arena.seen);
+    report.publishes += seen.documents;
     report.reads += seen.reads;
-    arena.chronicle.catch_up(&arena.cluster).await.expect("to read a healthy cluster");
-    let mut found: Vec<_> = seen.broken.into_iter().map(|why| (Violation::Torn, why)).collect();
-    for document in seen.documents {
-        let violation = match arena.chronicle.place(&document) {
-            Place::InOrder => continue,
+    let torn = seen.torn.into_iter().map(|why| (Violation::Torn, why));
+    let wrong = seen.wrong.into_iter().map(|(place, document)| {
+        let violation = match place {
             Place::Older => Violation::Backwards,
-            Place::Nowhere if plan.overtakes() => Violation::Mixed,
-            Place::Nowhere => Violation::Premature,
+            Place::Between if plan.overtakes() => Violation::Mixed,
+            _ => Violation::Premature,
         };
-        found.push((violation, outline(&document)));
-    }
-    found
+        (violation, outline(&document))
+    });
+    torn.chain(wrong).collect()
 }
 
 /// What tells a document from others.

@@ -23,7 +23,8 @@ impl Cluster {
         let (id, url) = (self.members[index].id, self.members[index].peer_url().to_owned());
         let name = self.members[index].name().to_owned();
         // Both need a leader, which there may not be right after a member's death; and
-        // should an answer be lost, the next try would fail. What counts is the list.
+        // should an answer be lost, the next try would fail. What counts is the list, which may
+        // be an old one.
         eventually(2 * SOON, &format!("{name} is removed"), async || {
             if self.listed().await?.contains(&(id, url.clone())) {
                 self.ask(async |mut client| client.member_remove(id).await).await?;
@@ -32,7 +33,8 @@ impl Cluster {
         })
         .await;
         eventually(2 * SOON, &format!("{name} is added"), async || {
-            if !self.listed().await?.iter().any(|(_, listed)| *listed == url) {
+            let is_new = |(listed, at): &(u64, String)| *listed != id && *at == url;
+            if !self.listed().await?.iter().any(is_new) {
                 self.ask(async |mut client| client.member_add([&url], None).await).await?;
             }
             Ok(())
