@@ -42,32 +42,34 @@ const STEPS: u64 = 200_000;
 
 #[test]
 fn every_history_is_ordered_unique_atomic_reliable_resumable_and_bookmarkable() {
-    let given = number("MODEL_STEPS");
+    let wanted = number("MODEL_STEPS").unwrap_or(STEPS);
     let first = number("MODEL_SEED").unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         u64::from(now.subsec_nanos())
     });
     let (begun, mut steps, mut histories) = (Instant::now(), 0, 0);
     let mut tally = Tally::default();
-    while steps < given.unwrap_or(STEPS) {
+    while steps < wanted {
         let seed = first.wrapping_add(histories);
         let history = History::new(seed);
         match run(&history, None) {
             Ok(happened) => tally.add(&happened),
             Err(violation) => {
+                let took = begun.elapsed();
                 let fails = |history: &History| run(history, None).err();
                 let (history, violation) = shrink(history, violation, fails);
                 panic!(
-                    "{violation}\n{history}\nMODEL_SEED={seed} cargo test --test it model runs \
-                     this history again, as it was before it was shrunk"
+                    "{violation}\n{history}\nfound after {steps} steps in {took:?}, and shrunk; to run \
+                     it again as it was:\nMODEL_SEED={seed} cargo test --test it model"
                 );
             }
         }
         steps += u64::try_from(history.steps.len()).unwrap();
         histories += 1;
     }
-    eprintln!("{steps} steps of {histories} histories in {:?}, no violation", begun.elapsed());
-    eprintln!("from MODEL_SEED={first}\n{tally}");
+    let took = begun.elapsed();
+    eprintln!("{steps} steps of {histories} histories in {took:?} without a violation, beginning");
+    eprintln!("with MODEL_SEED={first}; in them there were, beside others:\n{tally}");
 }
 
 #[test]

@@ -65,7 +65,9 @@ impl World {
                 daemon.disconnect(etcd, true)?;
                 etcd.restore(*depth, *term_back);
                 // One revision each, so that they may overtake what was there before.
-                then.iter().for_each(|write| _ = etcd.transact(&[*write]));
+                for write in then {
+                    etcd.transact(&[*write]);
+                }
                 Some("restores")
             }
             Step::Recreate => {

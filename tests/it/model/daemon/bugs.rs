@@ -75,8 +75,10 @@ impl Bug {
 
     /// What the registry is told instead, if anything.
     pub(super) fn retell(self, event: Event, is_relist: bool) -> Option<Event> {
+        if self != Self::ListAddsOnly || !is_relist {
+            return Some(event);
+        }
         match event {
-            event if self != Self::ListAddsOnly || !is_relist => Some(event),
             Event::ListStarted | Event::Recovered(_) => None,
             Event::Page(page) => {
                 let changes = page.into_iter().map(Change::Put).collect();

@@ -6,19 +6,13 @@
 //! that is created anew shares nothing.
 
 mod lineage;
+mod reads;
 mod stream;
 
-use etcd_sd::core::event::{KeyValue, Revision};
-use etcd_sd::core::session::Header;
-
 use super::history::Write;
-use super::keys::{KEYS, Key};
 
 pub(super) use lineage::Lineage;
 pub(super) use stream::{Sent, Stream};
-
-/// The cluster id of the server that has no place in the list.
-const STRANGER: u64 = 666;
 
 /// All that the servers of the daemon's list are.
 #[derive(Debug)]
@@ -45,18 +39,6 @@ struct Member {
     /// The other members can reach it.
     joined: bool,
 }
-
-/// One page of a list.
-pub(super) struct Page {
-    pub(super) header: Header,
-    pub(super) entries: Vec<KeyValue>,
-    /// Where the next one starts, if there is one.
-    pub(super) next: Option<Key>,
-}
-
-/// A request that failed, for whatever reason.
-#[derive(Debug)]
-pub(super) struct Refused;
 
 impl Etcd {
     pub(super) fn new(versions: &[&'static str], lags: bool) -> Self {
@@ -181,74 +163,6 @@ impl Etcd {
         (self.lags, self.term) = (false, self.term + 1);
         self.outage(0);
         self.partition(0);
-    }
-
-    // What the daemon asks for.
-
-    pub(super) fn is_up(&self, server: usize) -> bool {
-        self.members[server].up
-    }
-
-    pub(super) fn is_stranger(&self, server: usize) -> bool {
-        self.stranger == Some(server)
-    }
-
-    pub(super) fn version(&self, server: usize) -> &'static str {
-        self.members[server].version
-    }
-
-    /// What a server says of itself.
-    pub(super) fn header(&self, server: usize) -> Header {
-        let stranger =
-            Header { cluster_id: STRANGER, revision: Revision(9), raft_term: 9, member_id: 9 };
-        if self.is_stranger(server) {
-            return stranger;
-        }
-        let member = &self.members[server];
-        Header {
-            cluster_id: self.newest().cluster_id,
-            member_id: u64::try_from(server).unwrap() + 1,
-            revision: Revision(member.applied),
-            raft_term: member.term,
-        }
-    }
-
-    /// A linearizable read from a key on, at the newest revision or at an older one.
-    pub(super) fn page(
-        &mut self,
-        server: usize,
-        from: Key,
-        limit: usize,
-        pinned: Option<Revision>,
-    ) -> Result<Page, Refused> {
-        if !self.is_up(server) {
-            return Err(Refused);
-        }
-        if self.is_stranger(server) {
-            return Ok(Page { header: self.header(server), entries: Vec::new(), next: None });
-        }
-        if !self.has_quorum() || !self.members[server].joined {
-            return Err(Refused);
-        }
-        self.members[server].applied = self.newest().revision();
-        self.learn(server);
-        let header = self.header(server);
-        let Revision(revision) = pinned.unwrap_or(header.revision);
-        if revision < self.members[server].compacted {
-            return Err(Refused);
-        }
-        let state = &self.newest().record(revision).ok_or(Refused)?.state;
-        let mut keys = (from..KEYS).filter_map(|key| state[key].map(|cell| (key, cell)));
-        let page = keys.by_ref().take(limit.max(1));
-        let entries = page.map(|(key, cell)| cell.key_value(key)).collect();
-        Ok(Page { header, entries, next: keys.next().map(|(key, _)| key) })
-    }
-
-    /// A key's value at a revision.
-    pub(super) fn value(&self, server: usize, key: Key, revision: Revision) -> Option<Vec<u8>> {
-        let record = self.newest().record(revision.0);
-        let record = record.filter(|_| revision.0 >= self.members[server].compacted);
-        record?.state[key].map(|cell| cell.text(key).into())
     }
 
     fn write(&mut self, write: impl FnOnce(&mut Lineage)) -> bool {

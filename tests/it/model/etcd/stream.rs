@@ -25,6 +25,8 @@ pub(crate) struct Stream {
     pub(crate) delivered: i64,
     /// A part of a revision came twice.
     pub(crate) doubled: bool,
+    /// The member has lost a response.
+    pub(crate) has_lost: bool,
 }
 
 /// A response, and what it is worth.
@@ -60,6 +62,7 @@ impl Stream {
             is_over: false,
             delivered: from - 1,
             doubled: false,
+            has_lost: false,
         }
     }
 
@@ -180,6 +183,7 @@ impl Stream {
     pub(crate) fn lose(&mut self) -> Option<i64> {
         let place = self.wire.iter().position(|sent| !sent.message.changes.is_empty())?;
         let lost = self.wire.remove(place)?;
+        self.has_lost = true;
         lost.message.changes.last().map(|change| change.revision().0)
     }
 
