@@ -11,6 +11,7 @@ use crate::support::file::TargetFile;
 use crate::support::process::command;
 use crate::support::reader::Reader;
 use crate::support::render;
+use crate::support::wait::{SOON, ensure, eventually};
 
 use super::chronicle::{Chronicle, Place};
 use super::plan::{Fault, Kind, Victim};
@@ -108,9 +109,12 @@ impl Arena {
             Kind::Restore | Kind::Overtake => {
                 let before = self.restore(snapshot.ok_or("no snapshot")?).await?;
                 if kind == Kind::Overtake {
-                    while self.cluster.read().await?.revision <= before {
-                        self.cluster.put("/services/after-the-restore/1", "10.254.0.1:9100").await;
-                    }
+                    self.writer.resume();
+                    eventually(3 * SOON, "the old revision is overtaken", async || {
+                        let revision = self.cluster.read().await?.revision;
+                        ensure(revision > before, || format!("{revision}, not yet {before}"))
+                    })
+                    .await;
                 }
             }
             Kind::RestartDaemon => self.restart_daemon(),

@@ -40,8 +40,6 @@ pub(super) enum Place {
     Older,
     /// No state that etcd ever had.
     Nowhere,
-    /// Nor that, and since a restore no state of the new history has been seen.
-    Between,
 }
 
 impl Chronicle {
@@ -90,11 +88,7 @@ impl Chronicle {
             }
         }
         let is_known = self.epochs.iter().any(|epoch| epoch.documents.contains(&wanted));
-        match is_known {
-            true => Place::Older,
-            false if epoch + 1 < self.epochs.len() => Place::Between,
-            false => Place::Nowhere,
-        }
+        if is_known { Place::Older } else { Place::Nowhere }
     }
 
     /// What is long past need not be known.
@@ -192,7 +186,6 @@ fn a_document_is_in_order_or_older_or_no_state_at_all() {
     assert_eq!(chronicle.place(&document(9)), Place::Nowhere);
     chronicle.begin_epoch(truth(2, 2));
     assert_eq!(chronicle.place(&document(5)), Place::InOrder);
-    assert_eq!(chronicle.place(&document(9)), Place::Between);
     assert_eq!(chronicle.place(&document(2)), Place::InOrder, "after the restore");
     assert_eq!(chronicle.place(&document(5)), Place::Older, "before the restore");
     assert_eq!(chronicle.place(&document(9)), Place::Nowhere);

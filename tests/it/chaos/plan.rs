@@ -28,8 +28,8 @@ pub(super) enum Kind {
     Wipe,
     /// All members are restored to what they had at the round's beginning.
     Restore,
-    /// The same, and the cluster is written to until its revision is beyond that of
-    /// before, while the daemon can't see it.
+    /// The same, and the services go on registering until the cluster's revision is beyond that
+    /// of before, while the daemon can't see it.
     Overtake,
     /// The history up to now is forgotten.
     Compact,
@@ -164,10 +164,6 @@ impl Plan {
             _ => 500 + random.below(2_500),
         };
         Self { faults, hold: millis(hold) }
-    }
-
-    pub(super) fn overtakes(&self) -> bool {
-        self.faults.iter().any(|fault| fault.kind == Kind::Overtake)
     }
 
     pub(super) fn needs_snapshot(&self) -> bool {

@@ -16,12 +16,9 @@ pub(super) enum Violation {
     Diverged,
     /// A reader saw no whole document.
     Torn,
-    /// A reader saw what never was a state of etcd: published before it was complete.
+    /// A reader saw what never was a state of etcd: published before it was complete, or mixed
+    /// from two histories.
     Premature,
-    /// The same, after a restore that has overtaken what was there before: a watch that is
-    /// resumed across it adds the new history to the old one. That is no fault as long as the
-    /// audit that follows each outage puts an end to it in time.
-    Mixed,
     /// A reader saw an older state after a newer one.
     Backwards,
     /// The recovery took too long.
@@ -31,11 +28,10 @@ pub(super) enum Violation {
 }
 
 impl Violation {
-    const ALL: [(Self, &str); 7] = [
+    const ALL: [(Self, &str); 6] = [
         (Self::Diverged, "divergences"),
         (Self::Torn, "torn documents"),
         (Self::Premature, "premature documents"),
-        (Self::Mixed, "mixed documents"),
         (Self::Backwards, "older documents"),
         (Self::Late, "late recoveries"),
         (Self::Died, "daemon ended"),
@@ -44,11 +40,6 @@ impl Violation {
     /// Whether the daemon can't go on.
     pub(super) fn is_fatal(self) -> bool {
         matches!(self, Self::Diverged | Self::Died)
-    }
-
-    /// Whether it is counted and no fault.
-    pub(super) fn is_tolerated(self) -> bool {
-        self == Self::Mixed
     }
 }
 
@@ -71,11 +62,6 @@ impl Report {
 
     pub(super) fn violated(&mut self, violation: Violation) {
         *self.violations.entry(violation).or_default() += 1;
-    }
-
-    /// Whether all was as it must be.
-    pub(super) fn is_clean(&self) -> bool {
-        self.violations.keys().all(|violation| violation.is_tolerated())
     }
 }
 
