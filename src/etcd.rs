@@ -21,6 +21,7 @@ use etcd_client::{GetOptions, ResponseHeader};
 
 use crate::core::event::{KeyValue, Lookup, Revision};
 use crate::core::key::Prefix;
+use crate::core::paging::is_small;
 use crate::core::session::Header;
 use crate::core::witness::Put;
 
@@ -34,8 +35,8 @@ pub use server::{Server, ServerError};
 pub use tls::TlsError;
 pub use watch::WatchStream;
 
-/// For one page: etcd itself gives a linearizable read up after 7 s without a leader; the
-/// rest is for the bytes of a large page on a slow line.
+/// For a large page: etcd itself gives a linearizable read up after 7 s without a leader; the
+/// rest is for the bytes on a slow line.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One page of a list.
@@ -53,7 +54,8 @@ pub struct Page {
 
 impl Connection {
     /// Reads keys from `from` to the end of the prefix, at most `limit`; at the newest
-    /// revision, or at `pinned`. A linearizable read.
+    /// revision, or at `pinned`. A linearizable read. A small page must come as soon as any sign
+    /// of life: a member that hangs is told from a slow line by that.
     pub async fn page(
         &self,
         prefix: &Prefix,
@@ -70,8 +72,9 @@ impl Connection {
             let (mut kv, from, options) = (kv.clone(), from.clone(), options.clone());
             async move { kv.get(from, Some(options)).await }
         };
-        let answer = self.login.ask(PAGE_TIMEOUT, get);
-        let response = self.patience.while_alive(self.maintenance.clone(), answer).await;
+        let Patience { idle, answer, .. } = self.patience;
+        let patience = if is_small(limit) { idle + answer } else { PAGE_TIMEOUT };
+        let response = self.login.ask(patience, get).await;
         let response = response.map_err(|failure| self.login.explain(failure, &asked))?;
         Ok(Page {
             header: header(response.header()),

@@ -28,6 +28,9 @@ use crate::telemetry::{Foreign, seconds};
 /// No more than this part of the time goes into audits.
 const SHARE: u32 = 100;
 
+/// But however long an audit took, be it that the host was asleep, another one follows.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// An audit after an outage is put off by up to so many times what the last one took, within
 /// these limits: many daemons share one etcd.
 const SPREAD: u32 = 20;
@@ -140,6 +143,7 @@ impl Task {
                     return Err(failure);
                 }
                 let delay = self.backoff.failed(Instant::now());
+                let delay = delay.max(self.took * SPREAD).min(LONGEST_SPREAD);
                 self.say_failed(&failure, delay);
                 self.attempt += 1;
                 sleep(delay).await;
@@ -151,7 +155,8 @@ impl Task {
 
     /// Waits until the next audit is due.
     async fn due(&mut self) -> Result<(), Failure> {
-        let interval = self.interval.map(|interval| interval.max(self.took * SHARE));
+        let stretched = (self.took * SHARE).min(LONGEST_INTERVAL);
+        let interval = self.interval.map(|interval| interval.max(stretched));
         // From three to five quarters of it.
         let interval = interval.map(|interval| interval * 3 / 4 + spread(interval / 2));
         match timeout(interval.unwrap_or(Duration::MAX), self.resumed.recv()).await {
@@ -185,14 +190,15 @@ impl Task {
             return Ok(());
         };
         let server = &self.servers[self.attempt % self.servers.len()];
-        let mut connection = self.connector.open(server).await?;
+        let mut connection = self.connector.open(server, &self.prefix).await?;
         self.check(Check::Start).await?;
         let begun = Instant::now();
-        if let Some(reason) = self.compare(&mut connection, position).await? {
-            warn!(%reason, "audit: etcd is not what it was");
+        let compared = self.compare(&mut connection, position).await;
+        // What an audit costs counts whatever it comes to.
+        self.took = begun.elapsed();
+        if let Some(reason) = compared? {
             return ask(&self.peers.relist, Relist(reason)).await;
         }
-        self.took = begun.elapsed();
         drop(connection);
         self.settle().await?;
         let Audited::Report(report) = ask(&self.peers.registry, Audit(Check::Report)).await? else {
@@ -214,12 +220,16 @@ impl Task {
             let page = connection.page(&self.prefix, from.clone(), paging.limit(), pinned).await;
             let page = match page {
                 Err(etcd::Error::TooLarge) if paging.too_large() => continue,
+                Err(etcd::Error::Timeout(_)) if paging.too_slow() => continue,
                 page => page?,
             };
             match position.contradiction(page.header) {
                 // The watch knows whom to follow.
                 Some(RelistReason::ForeignCluster { .. }) => return Err(Failure::Stranger),
-                Some(reason) => return Ok(Some(reason)),
+                Some(what) => {
+                    warn!(%what, "audit: etcd has gone back");
+                    return Ok(Some(RelistReason::OtherHistory(position.revision)));
+                }
                 None => {}
             }
             let revision = *pinned.get_or_insert(page.header.revision);

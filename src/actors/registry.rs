@@ -129,7 +129,7 @@ impl Handler<Observed> for Registry {
             let _ = persister.try_send(Dirty);
         }
         let counts = self.state.counts().map(|(_, counts)| counts).unwrap_or_default();
-        Taken { lookups, entries: counts.valid + counts.quarantined }
+        Taken { lookups, entries: counts.valid + counts.quarantined + counts.ignored }
     }
 }
 

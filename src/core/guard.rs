@@ -33,9 +33,9 @@
 //! few documents, spaced over the window, stand for all, of each stretch the largest.
 //!
 //! At start the document on disk is the baseline, as if it had been published just before;
-//! it belongs to no epoch. After a hold that expired or was released, and after a document of
-//! a new epoch has gone through, what was published before is forgotten: it is believed to be
-//! gone.
+//! it belongs to no epoch. After a hold that expired or was released, what was published before
+//! is forgotten: it is believed to be gone. After a document of a new epoch has gone through,
+//! only the numbers count again, against what was published before it as well.
 //!
 //! # While it holds
 //!

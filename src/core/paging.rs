@@ -22,11 +22,13 @@ const GROWTH: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub struct Paging {
     limit: usize,
+    /// What a page may have at most: less than was too slow to come.
+    ceiling: usize,
 }
 
 impl Default for Paging {
     fn default() -> Self {
-        Self { limit: FIRST }
+        Self { limit: FIRST, ceiling: usize::MAX }
     }
 }
 
@@ -40,7 +42,18 @@ impl Paging {
     /// A page of that many keys with that many bytes has come.
     pub fn received(&mut self, keys: usize, bytes: usize) {
         let each = bytes.div_ceil(keys.max(1)).max(1);
-        self.limit = (WANTED_BYTES / each).clamp(1, self.limit.saturating_mul(GROWTH));
+        let largest = self.limit.saturating_mul(GROWTH).min(self.ceiling);
+        self.limit = (WANTED_BYTES / each).clamp(1, largest);
+    }
+
+    /// The page did not come in time. Returns whether it is worth while to ask for a small one,
+    /// and for larger ones than a quarter of this no more: a line that is slow should have its
+    /// list as well.
+    pub fn too_slow(&mut self) -> bool {
+        let was_small = is_small(self.limit);
+        self.ceiling = (self.limit / 4).max(FIRST);
+        self.limit = FIRST;
+        !was_small
     }
 
     /// The page was beyond the limit of one message. Returns whether a smaller one can be
@@ -50,6 +63,12 @@ impl Paging {
         self.limit = (self.limit / 4).max(1);
         smaller
     }
+}
+
+/// Whether a page of at most so many keys is so small that even a slow line has it at once.
+#[must_use]
+pub fn is_small(limit: usize) -> bool {
+    limit <= FIRST
 }
 
 /// The first key after `key`: where the page after it starts.
@@ -87,9 +106,24 @@ mod tests {
 
     #[test]
     fn one_key_that_is_too_large_is_the_end_of_it() {
-        let mut paging = Paging { limit: 2 };
+        let mut paging = Paging { limit: 2, ceiling: usize::MAX };
         assert!(paging.too_large());
         assert!(!paging.too_large());
+    }
+
+    #[test]
+    fn a_line_that_is_slow_gets_pages_that_it_can_carry() {
+        assert!(!Paging::default().too_slow(), "not even a small page came");
+        let mut paging = Paging::default();
+        for _ in 0..3 {
+            paging.received(paging.limit(), paging.limit() * 50);
+        }
+        let slow = paging.limit();
+        assert!(paging.too_slow() && is_small(paging.limit()));
+        for _ in 0..5 {
+            paging.received(paging.limit(), paging.limit() * 50);
+        }
+        assert_eq!(paging.limit(), slow / 4);
     }
 
     proptest! {

@@ -155,7 +155,10 @@ impl Session {
 
     /// Has the next connection list anew, whatever else it might do.
     pub fn request_list(&mut self, reason: RelistReason) {
-        self.relist.get_or_insert(reason);
+        let known = self.relist.as_ref();
+        if known.is_none_or(|known| reason.begins_epoch() && !known.begins_epoch()) {
+            self.relist = Some(reason);
+        }
     }
 
     /// Which reason a list at this revision gives to begin a new epoch, in which revisions

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, KvClient, MaintenanceClient, WatchClient};
+use etcd_client::{Client, ConnectOptions, KvClient, WatchClient};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracing::warn;
@@ -13,6 +13,7 @@ use super::credentials::Ready;
 use super::error::{Failure, Refusal, within};
 use super::login::{Keys, Login};
 use super::{Credentials, Error, Patience, Server, TlsError, header, tls};
+use crate::core::key::Prefix;
 use crate::core::paging::DECODE_LIMIT;
 use crate::core::session::Header;
 
@@ -32,7 +33,6 @@ pub struct Connector {
 pub struct Connection {
     pub(super) kv: KvClient,
     pub(super) watch: WatchClient,
-    pub(super) maintenance: MaintenanceClient,
     pub(super) login: Login,
     pub(super) patience: Patience,
     /// Which version of etcd the member is; empty if it did not say.
@@ -62,10 +62,11 @@ impl Connector {
     }
 
     /// Reads the credentials anew, connects, logs in, and waits for the member's first answer.
-    pub async fn open(&self, server: &Server) -> Result<Connection, Error> {
+    /// Whoever logs in may read `prefix`.
+    pub async fn open(&self, server: &Server, prefix: &Prefix) -> Result<Connection, Error> {
         let ready = self.read_credentials(server).await?;
         let tls = ready.tls.as_ref().map(|tls| Arc::clone(&tls.config));
-        match self.connect(server, ready).await {
+        match self.connect(server, prefix, ready).await {
             Ok(connection) => Ok(connection),
             Err(Opening::Refused(error)) => Err(error),
             Err(Opening::Broken { tls: Some(error), .. }) => {
@@ -86,11 +87,11 @@ impl Connector {
     }
 
     /// Asks each server for the cluster that it belongs to.
-    pub async fn cluster_ids(&self, servers: &[Server]) -> Vec<Option<u64>> {
+    pub async fn cluster_ids(&self, servers: &[Server], prefix: &Prefix) -> Vec<Option<u64>> {
         let mut asking = JoinSet::new();
         for (place, server) in servers.iter().cloned().enumerate() {
-            let connector = self.clone();
-            asking.spawn(async move { (place, connector.open(&server).await) });
+            let (connector, prefix) = (self.clone(), prefix.clone());
+            asking.spawn(async move { (place, connector.open(&server, &prefix).await) });
         }
         let mut answers = vec![None; servers.len()];
         while let Some(answer) = asking.join_next().await {
@@ -117,7 +118,12 @@ impl Connector {
         }
     }
 
-    async fn connect(&self, server: &Server, ready: Ready) -> Result<Connection, Opening> {
+    async fn connect(
+        &self,
+        server: &Server,
+        prefix: &Prefix,
+        ready: Ready,
+    ) -> Result<Connection, Opening> {
         let patience = self.patience;
         let mut options = ConnectOptions::new()
             .with_require_leader(true)
@@ -145,21 +151,25 @@ impl Connector {
             }
         }
         // `connect` succeeds with nobody listening: ask for something that every member can
-        // say by itself. Proxies may not know the call, and to some users it may be forbidden,
-        // which is an answer as well.
+        // say by itself. Proxies may not know the call, and to some users it may be forbidden:
+        // they may read the prefix.
         let status = within(patience.dial, client.maintenance_client().status()).await;
         let (version, header) = match status {
             Ok(status) => (status.version().to_owned(), header(status.header())),
-            Err(Failure::Failed(Error::Other(text))) if text.starts_with(UNIMPLEMENTED) => {
-                <_>::default()
+            Err(failure) if is_unanswerable(&failure) => {
+                let kv = client.kv_client();
+                let read = login.ask(patience.dial, || {
+                    let (mut kv, key) = (kv.clone(), prefix.as_str());
+                    async move { kv.get(key, None).await }
+                });
+                let read = read.await.map_err(failed)?;
+                (String::new(), header(read.header()))
             }
-            Err(Failure::Refused(Refusal::Permission)) => <_>::default(),
             Err(failure) => return Err(failed(failure)),
         };
         Ok(Connection {
             kv: client.kv_client().max_decoding_message_size(DECODE_LIMIT),
             watch: client.watch_client().max_decoding_message_size(DECODE_LIMIT),
-            maintenance: client.maintenance_client(),
             login,
             patience,
             version,
@@ -191,8 +201,16 @@ impl Opening {
     }
 }
 
-/// How the text of that gRPC status begins.
-const UNIMPLEMENTED: &str = "Unimplemented";
+/// Whether a member is there, and does not answer this request to this user.
+fn is_unanswerable(failure: &Failure) -> bool {
+    /// How the text of that gRPC status begins.
+    const UNIMPLEMENTED: &str = "Unimplemented";
+    match failure {
+        Failure::Refused(refusal) => *refusal == Refusal::Permission,
+        Failure::Failed(Error::Other(text)) => text.starts_with(UNIMPLEMENTED),
+        Failure::Failed(_) | Failure::Broken { .. } => false,
+    }
+}
 
 /// Whether there was not even a TCP connection.
 fn never_reached(text: &str) -> bool {

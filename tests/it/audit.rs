@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::embedded::Snapshot;
 use crate::support::backend::{Etcd, on_both, on_embedded};
 use crate::support::daemon::Daemon;
@@ -217,6 +219,7 @@ async fn a_registry_that_outgrows_its_limit_stays_as_it_is_until_it_fits_again(e
     etcd.delete("/services/web/5").await;
     etcd.delete("/services/web/4").await;
     etcd.delete("/services/web/0").await;
+    daemon.signal(Signal::HUP);
     eventually(SOON, "it fits again", async || {
         let (held, wanted) = (file.read().unwrap_or_default(), etcd.document());
         ensure(held == wanted, || held.clone())

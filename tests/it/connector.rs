@@ -31,7 +31,7 @@ fn connector() -> Connector {
 }
 
 async fn open(etcd: &Etcd) -> Connection {
-    connector().open(&Server::parse(etcd.endpoint()).unwrap()).await.unwrap()
+    connector().open(&Server::parse(etcd.endpoint()).unwrap(), &prefix()).await.unwrap()
 }
 
 fn prefix() -> Prefix {

@@ -37,6 +37,7 @@ pub(super) async fn list(
         let asking = connection.page(&prefix, from.clone(), paging.limit(), pinned);
         let page = match wire.unless_told(asking).await? {
             Err(Error::TooLarge) if paging.too_large() => continue,
+            Err(Error::Timeout(_)) if paging.too_slow() => continue,
             page => page?,
         };
         if first.is_none() {

@@ -22,6 +22,10 @@ use crate::etcd::{Connection, Connector, Server};
 const RELIST_SPREAD: u32 = 10;
 const LONGEST_RELIST_SPREAD: Duration = Duration::from_secs(3);
 
+/// etcd counts all keys to say that they are too many: it should not do so all the time. SIGHUP
+/// asks at once.
+const TOO_MANY_PAUSE: Duration = Duration::from_secs(60);
+
 /// What runs for as long as the daemon does.
 pub(super) struct Task {
     servers: Vec<Server>,
@@ -64,7 +68,10 @@ impl Task {
             let server = self.servers[self.attempt % self.servers.len()].clone();
             let mut end = self.serve(&server).await;
             if let End::Lost(reason) = end {
-                let delay = self.backoff.failed(Instant::now());
+                let mut delay = self.backoff.failed(Instant::now());
+                if matches!(reason, Lost::TooMany { .. }) {
+                    delay = delay.max(TOO_MANY_PAUSE);
+                }
                 self.outage.lost(&server, &reason, delay);
                 // If nobody takes it, the program ends.
                 let _ = self.wire.send(Event::OutOfTouch).await;
@@ -89,7 +96,8 @@ impl Task {
     /// Serves one connection to its end.
     async fn serve(&mut self, server: &Server) -> End {
         self.outage.trying(server);
-        let opening = Box::pin(self.connector.open(server));
+        let prefix = self.wire.prefix.clone();
+        let opening = Box::pin(self.connector.open(server, &prefix));
         let opened = match self.wire.unless_told(opening).await {
             Ok(opened) => opened,
             Err(told) => return told,
@@ -129,7 +137,9 @@ impl Task {
         if self.servers.len() == 1 || found == 0 || known == Some(found) {
             return Ok(());
         }
-        let answers = self.wire.unless_told(self.connector.cluster_ids(&self.servers)).await?;
+        let prefix = self.wire.prefix.clone();
+        let asking = self.connector.cluster_ids(&self.servers, &prefix);
+        let answers = self.wire.unless_told(asking).await?;
         match elect(known, &answers) {
             Some(meant) if meant == found => Ok(()),
             Some(meant) => Err(Lost::Stranger { found, meant }.into()),
@@ -139,6 +149,11 @@ impl Task {
 
     /// Makes sure that the history of revisions is the one that the registry was read from.
     async fn recognise(&mut self, connection: &Connection) -> Result<(), End> {
+        let position = self.session.position();
+        if let Some(foreign) = position.and_then(|known| known.foreign(connection.header)) {
+            self.session.request_list(foreign);
+            return Ok(());
+        }
         if let Some(put) = self.witness.put()
             && !self.wire.unless_told(connection.has(put)).await??
         {

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::loss::{is_other_epoch, is_other_list};
-use crate::core::render::Document;
+use super::loss::is_other_list;
+use crate::core::render::{Document, Origin};
 
 /// For how long after it was published a document is a baseline: the leases of a fleet with
 /// the usual time to live end within such a time.
@@ -63,15 +63,19 @@ impl Baselines {
             self.last = Some(document);
             return;
         };
-        if is_other_epoch(&replaced, &document) {
-            *self = Self::of(document);
-            return;
-        }
         if is_other_list(&replaced, &document) {
             // A list renders anew what was rendered before.
             replaced.share(&document);
             for slot in &mut self.past {
                 slot.document.share(&document);
+            }
+        }
+        if let Some(new) = document.origin() {
+            // A new epoch that was let through is one history with what was before: all that
+            // is lost in it counts, however the loss began.
+            replaced = in_epoch(replaced, new.epoch);
+            for slot in &mut self.past {
+                slot.document = in_epoch(slot.document.clone(), new.epoch);
             }
         }
         if !replaced.same_bytes(&document) {
@@ -96,6 +100,13 @@ impl Baselines {
     /// That of the largest.
     fn window(&self) -> Duration {
         self.iter().map(window).max().unwrap_or(WINDOW)
+    }
+}
+
+fn in_epoch(document: Document, epoch: u32) -> Document {
+    match document.origin() {
+        Some(origin) if origin.epoch != epoch => document.of(Origin { epoch, ..origin }),
+        _ => document,
     }
 }
 

@@ -23,7 +23,8 @@ impl Position {
     }
 
     /// Whether another cluster speaks. A header without a cluster says nothing.
-    pub(super) fn foreign(self, header: Header) -> Option<RelistReason> {
+    #[must_use]
+    pub fn foreign(self, header: Header) -> Option<RelistReason> {
         let (expected, found) = (self.cluster_id, header.cluster_id);
         let is_foreign = found != 0 && found != expected;
         is_foreign.then_some(RelistReason::ForeignCluster { expected, found })

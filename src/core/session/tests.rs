@@ -110,6 +110,15 @@ fn a_list_of_a_cluster_that_went_back_or_is_another_one_is_said() {
 }
 
 #[test]
+fn a_history_that_is_another_one_is_not_forgotten_for_a_list_that_is_due_anyway() {
+    let mut session = watching(5);
+    session.request_list(RelistReason::Requested);
+    session.request_list(RelistReason::OtherHistory(Revision(5)));
+    session.request_list(RelistReason::Requested);
+    assert_eq!(session.new_epoch(header(9)), Some(RelistReason::OtherHistory(Revision(5))));
+}
+
+#[test]
 fn a_watch_of_a_member_in_an_older_term_is_not_followed() {
     let mut session = watching(5);
     session.connected(OLD);
