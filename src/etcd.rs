@@ -23,7 +23,6 @@ use crate::core::event::{KeyValue, Lookup, Revision};
 use crate::core::key::Prefix;
 use crate::core::paging::is_small;
 use crate::core::session::Header;
-use crate::core::witness::Put;
 
 use login::Keys;
 
@@ -86,8 +85,8 @@ impl Connection {
 
     /// Whether a put that was seen is in the history of this cluster. Also if that can't be told
     /// any more, because it is compacted. A linearizable read.
-    pub async fn has(&self, put: &Put) -> Result<bool, Error> {
-        let options = GetOptions::new().with_revision(put.revision.0).with_keys_only();
+    pub async fn has(&self, put: &KeyValue) -> Result<bool, Error> {
+        let options = GetOptions::new().with_revision(put.mod_revision.0);
         let get = || {
             let (mut kv, options) = (self.kv.clone(), options.clone());
             async move { kv.get(put.key.clone(), Some(options)).await }
@@ -95,7 +94,7 @@ impl Connection {
         let answer = self.login.ask(self.patience.dial + self.patience.answer, get).await;
         match answer.map_err(|failure| self.login.explain(failure, &Keys::only(&put.key))) {
             Ok(response) => {
-                Ok(response.kvs().first().is_some_and(|kv| kv.mod_revision() == put.revision.0))
+                Ok(response.0.kvs.into_iter().next().map(key_value).as_ref() == Some(put))
             }
             Err(Error::Compacted) => Ok(true),
             Err(Error::Future) => Ok(false),

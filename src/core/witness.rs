@@ -3,30 +3,22 @@
 //! A cluster that is restored from a backup keeps its id, may keep its raft term, and its
 //! revisions may have overtaken the position before the daemon is back: a watch resumes there
 //! without a word. But at the revision of the newest write that was seen, the restored history
-//! has another write. An audit finds the rest: what was lost was a deletion, or the witness is
-//! older than the backup.
+//! has another write: of another key, or, where one key is written all the time, with another
+//! value. An audit finds the rest: what was lost was a deletion, the witness is older than the
+//! backup, or the same was written again.
 
-use super::event::{Change, KeyValue, Revision};
+use super::event::{Change, KeyValue};
 
 /// The newest put that was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
-    put: Option<Put>,
-}
-
-/// A put: in the history that it is of, the key has that `mod_revision` at that revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Put {
-    /// The key.
-    pub key: Vec<u8>,
-    /// The revision that put it.
-    pub revision: Revision,
+    put: Option<KeyValue>,
 }
 
 impl Witness {
-    /// What to ask for, if any put was seen.
+    /// What the key must be at its `mod_revision`, in the history that was seen; if any put was.
     #[must_use]
-    pub fn put(&self) -> Option<&Put> {
+    pub fn put(&self) -> Option<&KeyValue> {
         self.put.as_ref()
     }
 
@@ -44,9 +36,9 @@ impl Witness {
     }
 
     fn saw(&mut self, newest: Option<&KeyValue>) {
-        let before = self.put.as_ref().map(|put| put.revision);
+        let before = self.put.as_ref().map(|put| put.mod_revision);
         if let Some(kv) = newest.filter(|kv| Some(kv.mod_revision) > before) {
-            self.put = Some(Put { key: kv.key.clone(), revision: kv.mod_revision });
+            self.put = Some(kv.clone());
         }
     }
 }
@@ -54,6 +46,7 @@ impl Witness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::event::Revision;
 
     fn kv(key: &str, revision: i64) -> KeyValue {
         KeyValue {
@@ -66,8 +59,8 @@ mod tests {
     }
 
     fn check(witness: &Witness, expected: Option<(&str, i64)>) {
-        let put =
-            witness.put().map(|put| (str::from_utf8(&put.key).expect("UTF-8"), put.revision.0));
+        let put = witness.put();
+        let put = put.map(|put| (str::from_utf8(&put.key).expect("UTF-8"), put.mod_revision.0));
         assert_eq!(put, expected);
     }
 

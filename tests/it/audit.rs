@@ -122,18 +122,27 @@ async fn every_outage_ends_with_an_audit(mut etcd: Etcd) {
 }
 
 async fn a_restored_cluster_that_has_overtaken_the_old_revision_is_recognised(etcd: Etcd) {
+    overtaken(&etcd, "/services/web/1").await;
+}
+
+async fn so_is_one_that_wrote_the_same_key_at_the_same_revision(etcd: Etcd) {
+    overtaken(&etcd, "/services/other/1").await;
+}
+
+/// `newest` is the last key that is written before the restore.
+async fn overtaken(etcd: &Etcd, newest: &str) {
     let file = TargetFile::new();
     let store = etcd.faulty().store();
     store.put("/services/web/1", "10.0.0.1:80");
     let backup = store.snapshot();
-    let daemon = Daemon::start(&etcd, &file, &RARELY);
-    file.follows(&etcd).await;
+    let daemon = Daemon::start(etcd, &file, &RARELY);
+    file.follows(etcd).await;
     store.put("/services/web/lost", "10.0.0.2:80");
-    store.put("/services/web/1", "10.0.0.3:80");
-    file.follows(&etcd).await;
+    store.put(newest, "10.0.0.3:80");
+    file.follows(etcd).await;
 
-    restore_and_overtake(&etcd, &daemon, &backup).await;
-    file.follows(&etcd).await;
+    restore_and_overtake(etcd, &daemon, &backup).await;
+    file.follows(etcd).await;
     assert_eq!(daemon.logged("resumed").len(), 0, "it is never followed");
     let relisting = daemon.wait_for_log("relisting").await;
     assert!(relisting.text("reason").contains("restored"), "{relisting:?}");
@@ -231,6 +240,7 @@ on_embedded!(
     events_that_the_server_lost_are_found_named_and_healed,
     a_lost_event_is_found_at_once_where_later_ones_came,
     a_restored_cluster_that_has_overtaken_the_old_revision_is_recognised,
+    so_is_one_that_wrote_the_same_key_at_the_same_revision,
     a_restore_that_only_undid_a_deletion_is_found_by_the_audit_after_it,
     an_audit_holds_up_neither_the_watch_nor_a_publish,
 );

@@ -157,7 +157,7 @@ impl Task {
         if let Some(put) = self.witness.put()
             && !self.wire.unless_told(connection.has(put)).await??
         {
-            self.session.request_list(RelistReason::OtherHistory(put.revision));
+            self.session.request_list(RelistReason::OtherHistory(put.mod_revision));
         }
         Ok(())
     }
