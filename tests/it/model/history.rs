@@ -35,7 +35,7 @@ pub(super) enum Step {
     Outage { down: u8 },
     Restore { depth: u8, term_back: bool, then: Vec<Write> },
     Recreate,
-    Stranger { place: Option<usize> },
+    Strangers { places: u8 },
 
     // What happens on the line.
     Send { revisions: u8, fragment: usize },
@@ -81,7 +81,7 @@ const KINDS: &[Kind] = &[
         then: if rng.bool() { writes(rng, 16) } else { Vec::new() },
     }),
     (1, Without::Often, |_| Step::Recreate),
-    (1, Without::Often, |rng| Step::Stranger { place: rng.bool().then(|| rng.usize(0..5)) }),
+    (1, Without::Often, |rng| Step::Strangers { places: mask(rng) }),
     (8, Without::Never, |rng| Step::Send { revisions: rng.u8(1..5), fragment: fragment(rng) }),
     (3, Without::Often, |rng| Step::Disconnect { audit: rng.bool() }),
     (1, Without::Often, |_| Step::Cancel),
@@ -116,7 +116,7 @@ impl History {
     /// The history of that seed.
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let members = [1, 2, 3, 3, 5][rng.usize(0..5)];
+        let members = [1, 2, 3, 3, 4, 5][rng.usize(0..6)];
         let mut sum = 0;
         let mut drawn = Vec::new();
         for (weight, without, make) in KINDS {

@@ -75,11 +75,11 @@ impl World {
                 etcd.recreate();
                 Some("clusters created anew")
             }
-            Step::Stranger { place } => {
-                // At first nobody could tell who is meant.
-                if daemon.has_position() {
-                    etcd.set_stranger(*place);
-                    daemon.notice_stranger(etcd)?;
+            Step::Strangers { places } => {
+                // Before that nobody could tell who is meant.
+                if daemon.follows(etcd) {
+                    etcd.set_strangers(*places);
+                    daemon.notice_strangers(etcd)?;
                 }
                 Some("strangers in the list, and their ends")
             }

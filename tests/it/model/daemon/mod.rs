@@ -109,9 +109,10 @@ impl Daemon {
         }
     }
 
-    /// Whether there is a complete list.
-    pub(super) fn has_position(&self) -> bool {
-        self.session.position().is_some()
+    /// Whether it has a list of the cluster of today.
+    pub(super) fn follows(&self, etcd: &Etcd) -> bool {
+        let today = etcd.newest().cluster_id;
+        self.session.position().is_some_and(|position| position.cluster_id == today)
     }
 
     /// Loses its connection with whatever is on the way, perhaps also that of an audit.
@@ -136,7 +137,7 @@ impl Daemon {
 
     /// Loses the watch of a server that is now a stranger. A list may go on with the stranger's
     /// pages, as it would behind a proxy.
-    pub(super) fn notice_stranger(&mut self, etcd: &Etcd) -> Result<(), Violation> {
+    pub(super) fn notice_strangers(&mut self, etcd: &Etcd) -> Result<(), Violation> {
         let server = match &self.connection {
             Connection::Watching(watching) => watching.stream.server,
             Connection::Listing(listing) if listing.first.is_none() => listing.server,
@@ -192,7 +193,7 @@ impl Daemon {
     /// Tells the registry, and looks at what it makes of it.
     fn tell(&mut self, etcd: &Etcd, event: Event) -> Result<Vec<Lookup>, Violation> {
         let event = match self.bug {
-            Some(bug) => bug.retell(event, self.has_position()),
+            Some(bug) => bug.retell(event, self.session.position().is_some()),
             None => Some(event),
         };
         let Some(event) = event else {

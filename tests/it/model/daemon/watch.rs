@@ -9,7 +9,7 @@ use etcd_sd::core::session::{Verdict, WatchEnd};
 
 use super::{Connection, Daemon, Watching};
 use crate::model::etcd::{Etcd, Sent};
-use crate::model::violation::Violation;
+use crate::model::violation::{Violation, holds};
 
 /// Changes in one message to the registry.
 const CHUNK: usize = 3;
@@ -60,6 +60,7 @@ impl Daemon {
         if message.fragment {
             self.properties.tally.count("fragments");
         }
+        let is_pong = message.created && message.watch_id != 0;
         self.now += Duration::from_millis(1);
         let verdict = self.session.judge(message);
         let after = self.session.position().unwrap_or(before);
@@ -84,13 +85,18 @@ impl Daemon {
                 self.parts.extend(parts(changes, revision));
             }
             Verdict::Created => {
+                holds!("resumable", !is_pong, "the answer to a ping is taken for the watch");
                 self.properties.created(etcd, stream, after, header)?;
                 if watching.resumes {
                     self.properties.tally.count("watches resumed");
                     self.audit_is_due();
                 }
             }
-            Verdict::Pong { .. } => stream.end_ping(etcd),
+            Verdict::Pong { ahead } => {
+                let is_ahead = header.revision > before.revision;
+                holds!("bookmarkable", ahead == is_ahead, "{header:?} at {before:?}: {ahead}");
+                stream.end_ping(etcd);
+            }
             Verdict::Alive | Verdict::Unrelated => {}
         }
         self.properties.judged(stream, before, after, due)?;

@@ -23,8 +23,8 @@ pub(super) struct Etcd {
     term: u64,
     /// Members apply only when they are told to.
     lags: bool,
-    /// The server that belongs to another cluster.
-    stranger: Option<usize>,
+    /// The servers that belong to another cluster.
+    strangers: u8,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Etcd {
             members: versions.iter().map(member).collect(),
             term: 2,
             lags,
-            stranger: None,
+            strangers: 0,
         }
     }
 
@@ -146,16 +146,22 @@ impl Etcd {
         self.begin(self.newest().fork(revision), term);
     }
 
-    /// All is lost, and a new cluster is made of the members.
+    /// All is lost, and a new cluster is made of the members. It is found only if most of the
+    /// list is right.
     pub(super) fn recreate(&mut self) {
+        if self.strangers.count_ones() > 1 {
+            self.strangers &= self.strangers.wrapping_neg();
+        }
         self.begin(Lineage::new(self.newest().cluster_id + 1), 2);
     }
 
-    /// Puts a server of another cluster in the place of a member, or takes it away again.
-    pub(super) fn set_stranger(&mut self, place: Option<usize>) {
-        // With one or two servers nobody could tell who is meant.
-        let places = self.members.len();
-        self.stranger = place.filter(|_| places > 2).map(|place| place % places);
+    /// Puts servers of another cluster in the place of those members, at most half of the list:
+    /// else nobody could tell who is meant.
+    pub(super) fn set_strangers(&mut self, places: u8) {
+        let servers = self.members.len();
+        let places = places & ((1 << servers) - 1);
+        let are_few = usize::try_from(places.count_ones()).unwrap() * 2 <= servers;
+        self.strangers = if servers > 2 && are_few { places } else { 0 };
     }
 
     /// Heals all but the operator's mistakes.

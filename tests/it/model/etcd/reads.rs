@@ -6,7 +6,7 @@ use etcd_sd::core::session::Header;
 use super::Etcd;
 use crate::model::keys::{KEYS, Key};
 
-/// The cluster id of the server that has no place in the list.
+/// The cluster id of the servers that have no place in the list.
 const STRANGER: u64 = 666;
 
 /// One page of a list.
@@ -27,7 +27,7 @@ impl Etcd {
     }
 
     pub(in crate::model) fn is_stranger(&self, server: usize) -> bool {
-        self.stranger == Some(server)
+        self.strangers >> server & 1 == 1
     }
 
     pub(in crate::model) fn version(&self, server: usize) -> &'static str {
