@@ -108,14 +108,14 @@ impl Handler<Observed> for Registry {
     type Result = Taken;
 
     fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
-        let Applied { changed, quarantined, lookups, listed } = self.state.apply(event);
+        let Applied { changed, quarantined, lookups, listed, discarded } = self.state.apply(event);
         let is_list = listed.is_some();
         if let Some(listed) = listed {
             self.report(&listed);
-            // Freeing a large registry would hold this thread for long.
-            if let Some(replaced) = listed.replaced {
-                tokio::task::spawn_blocking(move || drop(replaced));
-            }
+        }
+        // Freeing a large registry would hold this thread for long.
+        if let Some(discarded) = discarded {
+            tokio::task::spawn_blocking(move || drop(discarded));
         }
         for quarantine in &quarantined {
             self.warn_of_quarantine(quarantine, ctx);

@@ -54,6 +54,9 @@ pub struct Applied {
     pub lookups: Vec<Lookup>,
     /// Set when a list has just become the registry.
     pub listed: Option<Listed>,
+    /// Entries that are not needed any more. Freeing many takes long: drop them where nothing
+    /// waits.
+    pub discarded: Option<Discarded>,
 }
 
 /// A step of an audit; see [`audit`](super::audit).
@@ -108,14 +111,18 @@ pub struct Listed {
     pub counts: Counts,
     /// Whether it is the first one: from now on there is a document.
     pub first: bool,
-    /// What it replaced. Freeing a large one takes long: drop it where nothing waits.
-    pub replaced: Option<Replaced>,
 }
 
 /// Entries that are not needed any more.
 #[derive(Debug)]
-pub struct Replaced {
+pub struct Discarded {
     _entries: Entries,
+}
+
+impl Listing {
+    fn discard(self) -> Discarded {
+        Discarded { _entries: self.entries }
+    }
 }
 
 impl Registry {
@@ -132,7 +139,8 @@ impl Registry {
             Event::ListStarted => {
                 self.audit = None;
                 let entries = Entries::new(self.prefix.clone());
-                self.listing = Some(Listing { entries, quarantined: Vec::new() });
+                let begun = self.listing.replace(Listing { entries, quarantined: Vec::new() });
+                applied.discarded = begun.map(Listing::discard);
             }
             Event::Page(page) => self.take_page(page, &mut applied),
             Event::Recovered(values) => {
@@ -145,7 +153,11 @@ impl Registry {
             Event::ListEnded { revision, new_epoch } => {
                 self.end_list(revision, new_epoch, &mut applied);
             }
-            Event::OutOfTouch => self.touch(true, &mut applied),
+            Event::OutOfTouch => {
+                // A list that broke off is asked for anew.
+                applied.discarded = self.listing.take().map(Listing::discard);
+                self.touch(true, &mut applied);
+            }
             Event::InTouch => self.touch(false, &mut applied),
             Event::Changes { changes, revision, complete } => {
                 self.take_changes(changes, revision, complete, &mut applied);
@@ -232,12 +244,8 @@ impl Registry {
         let replaced = self.held.replace(held);
         applied.changed = true;
         applied.quarantined = quarantined;
-        applied.listed = Some(Listed {
-            revision,
-            counts,
-            first: replaced.is_none(),
-            replaced: replaced.map(|held| Replaced { _entries: held.entries }),
-        });
+        applied.listed = Some(Listed { revision, counts, first: replaced.is_none() });
+        applied.discarded = replaced.map(|held| Discarded { _entries: held.entries });
     }
 
     fn touch(&mut self, out_of_touch: bool, applied: &mut Applied) {

@@ -222,7 +222,7 @@ async fn a_registry_that_outgrows_its_limit_stays_as_it_is_until_it_fits_again(e
     for n in 1..6 {
         etcd.put(&format!("/services/web/{n}"), format!("10.0.0.{n}:80")).await;
     }
-    let lost = daemon.wait_for_log("connection lost").await;
+    let lost = daemon.wait_for_log("prefix refused").await;
     assert!(lost.text("reason").contains("--max-entries 3"), "{lost:?}");
     daemon.still_runs();
     etcd.delete("/services/web/5").await;

@@ -100,13 +100,8 @@ impl Outage {
             self.fresh.map(|fresh| humantime::format_rfc3339_seconds(fresh).to_string());
         let refused = why.is_to_be_put_right();
         let say = |away_seconds: Option<f64>| {
-            if !was_connected {
-                warn!(%server, reason, away_seconds, retry_in_seconds, stale_since, "cannot connect");
-            } else if why.is_refusal() {
-                warn!(%server, reason, away_seconds, retry_in_seconds, stale_since, "etcd refuses to answer");
-            } else {
-                warn!(%server, reason, away_seconds, retry_in_seconds, stale_since, "connection lost");
-            }
+            let what = why.heading(was_connected);
+            warn!(%server, reason, away_seconds, retry_in_seconds, stale_since, "{what}");
         };
         let Some(ongoing) = &mut self.ongoing else {
             say(None);
@@ -118,7 +113,7 @@ impl Outage {
         if now - ongoing.said >= REMINDER {
             warn!(
                 %server, reason, away_seconds, stale_since,
-                "still no answer; the target file stays as it is"
+                "still nothing from etcd; the target file stays as it is"
             );
             (ongoing.said, ongoing.reasons, ongoing.refused) = (now, vec![reason], refused);
         } else if ongoing.is_news(&reason, refused) {
@@ -126,7 +121,7 @@ impl Outage {
             ongoing.reasons.push(reason);
             ongoing.refused = refused;
         } else {
-            debug!(%server, reason, retry_in_seconds, "still no answer");
+            debug!(%server, reason, retry_in_seconds, "still nothing from etcd");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) enum Lost {
     #[error("another cluster answered in the middle of a list")]
     ForeignPage,
     #[error(
-        "it belongs to cluster {found:x}, the other servers to {meant:x}; take one of them off \
+        "it belongs to cluster {found:x}, and {meant:x} is the one that is followed; take it off \
          --server"
     )]
     Stranger { found: u64, meant: u64 },
@@ -70,16 +70,24 @@ impl<L: Into<Lost>> From<L> for End {
 }
 
 impl Lost {
-    /// Whether the server is there and says no.
-    pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Request(error) if error.is_refusal())
+    /// What happened, in a few words; the reason is said beside them.
+    pub(super) fn heading(&self, was_connected: bool) -> &'static str {
+        match self {
+            Self::Stranger { .. } | Self::Undecided { .. } => "server left aside",
+            Self::TooMany { .. } => "prefix refused",
+            _ if !was_connected => "cannot connect",
+            Self::Request(error) if error.is_refusal() => "etcd refuses to answer",
+            _ => "connection lost",
+        }
     }
 
     /// Whether it does not end before somebody has put something right.
     pub(super) fn is_to_be_put_right(&self) -> bool {
-        let is_ours =
-            matches!(self, Self::Stranger { .. } | Self::Undecided { .. } | Self::TooMany { .. });
-        is_ours || self.is_refusal()
+        match self {
+            Self::Stranger { .. } | Self::Undecided { .. } | Self::TooMany { .. } => true,
+            Self::Request(error) => error.is_refusal(),
+            Self::Watch(_) | Self::ForeignPage => false,
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::loss::is_other_list;
 use crate::core::render::{Document, Origin};
 
-/// For how long after it was published a document is a baseline: the leases of a fleet with
-/// the usual time to live end within such a time.
+/// For how long after it was published a document is a baseline. Leases that are kept alive
+/// each third of their time to live, as etcd's clients do, end spread over that third once
+/// nobody is heard any more: half of them within this, for times to live of up to 6 minutes.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// And for how much longer for each of its targets: etcd revokes at most 1,000 leases a second.
