@@ -62,6 +62,9 @@ impl PbClusterService for Api {
 impl PbMaintenanceService for Api {
     async fn status(&self, _: Request<PbStatusRequest>) -> Answer<PbStatusResponse> {
         self.admit()?;
+        if self.faults.settings().status_refused {
+            return Err(Status::permission_denied("etcdserver: permission denied"));
+        }
         Ok(Response::new(PbStatusResponse {
             header: Some(self.header(self.store.revision())),
             // The release whose behaviour it follows.

@@ -31,6 +31,7 @@ pub(super) struct Settings {
     pub(super) range_delay: Duration,
     pub(super) events_held: bool,
     pub(super) lost_keys: Vec<Vec<u8>>,
+    pub(super) status_refused: bool,
     pub(super) progress: Progress,
     pub(super) one_event_fragments: bool,
 }
@@ -123,6 +124,12 @@ impl Faults {
     /// Every range takes this long.
     pub(crate) fn delay_ranges(&self, delay: Duration) {
         self.set(|settings| settings.range_delay = delay);
+    }
+
+    /// Nobody may ask for the status, as newer releases have it for users without the role
+    /// `root`.
+    pub(crate) fn refuse_status(&self, refuse: bool) {
+        self.set(|settings| settings.status_refused = refuse);
     }
 
     /// How many ranges were asked for, answered or not.

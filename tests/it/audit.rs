@@ -98,7 +98,7 @@ async fn a_sound_registry_is_never_suspected_while_it_changes(etcd: Etcd) {
         })
     });
     let writers: Vec<_> = writers.collect();
-    daemon.wait_for_logs(SOUND, 6).await;
+    daemon.wait_for_logs(SOUND, 3).await;
     stop.store(true, Ordering::Relaxed);
     for writer in writers {
         assert!(writer.await.unwrap() > 10);

@@ -176,6 +176,29 @@ async fn another_cluster_under_the_same_address_is_listed_anew(etcd: Etcd) {
     assert!(relisting.text("reason").contains("cluster"), "{relisting:?}");
 }
 
+async fn a_stranger_is_told_apart_also_where_nobody_may_ask_for_the_status(etcd: Etcd) {
+    let file = TargetFile::new();
+    let (ours, stranger) = (etcd.faulty(), Etcd::embedded().await);
+    stranger.faulty().faults().set_cluster_id(0xc2);
+    ours.faults().refuse_status(true);
+    stranger.faulty().faults().refuse_status(true);
+    stranger.faulty().store().put("/services/strange/1", "10.9.9.9:80");
+    ours.store().put("/services/web/1", "10.0.0.1:80");
+    let servers = format!("{},{}", etcd.endpoint(), stranger.endpoint());
+    let daemon = Daemon::start_at(&servers, &file, &QUICK);
+    file.follows(&etcd).await;
+    daemon.wait_for_log("watching").await;
+
+    ours.faults().refuse_connections(true);
+    ours.faults().kill_connections();
+    let aside = daemon.wait_for_log("server left aside").await;
+    assert_eq!(aside.text("server"), stranger.endpoint());
+    ours.faults().refuse_connections(false);
+    ours.store().put("/services/web/2", "10.0.0.2:80");
+    file.follows(&etcd).await;
+    assert_eq!(daemon.logged("listed").len(), 1);
+}
+
 async fn a_watch_that_says_nothing_any_more_is_noticed(etcd: Etcd) {
     let file = TargetFile::new();
     let faults = etcd.faulty().faults();
@@ -256,6 +279,7 @@ on_embedded!(
     events_that_come_again_do_nothing,
     a_registry_that_has_gone_back_in_time_is_listed_anew,
     another_cluster_under_the_same_address_is_listed_anew,
+    a_stranger_is_told_apart_also_where_nobody_may_ask_for_the_status,
     a_watch_that_says_nothing_any_more_is_noticed,
     a_watch_that_is_refused_is_asked_for_again,
     a_registry_that_is_down_is_asked_ever_more_rarely,
