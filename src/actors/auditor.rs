@@ -81,6 +81,7 @@ impl Auditor {
             took: Duration::ZERO,
             backoff: Backoff::for_etcd(),
             failures: 0,
+            differences: 0,
         };
         Self { task: Some(task), outages }
     }
@@ -118,6 +119,8 @@ struct Task {
     backoff: Backoff,
     /// In a row.
     failures: u32,
+    /// Found since the start.
+    differences: usize,
 }
 
 /// Why an audit came to nothing; another one will.
@@ -278,7 +281,7 @@ impl Task {
         }
     }
 
-    async fn conclude(&self, report: &Report) -> Result<(), Failure> {
+    async fn conclude(&mut self, report: &Report) -> Result<(), Failure> {
         let (revision, keys, differences) =
             (report.revision.0, report.compared, report.differences);
         let took_seconds = seconds(self.took);
@@ -292,10 +295,12 @@ impl Task {
                 (held.map(|held| held.0), found.map(|found| found.0));
             error!(%key, held_revision, etcd_revision, "audit: difference");
         }
+        self.differences += differences;
         error!(
             revision,
             keys,
             differences,
+            differences_so_far = self.differences,
             took_seconds,
             "audited: the registry is not what etcd holds; listing anew"
         );
