@@ -9,10 +9,11 @@
 //! # What is counted
 //!
 //! Targets of groups, not keys: a baseline that was read from disk has no keys. The **loss**
-//! is summed over the jobs: how many targets fewer a job has than in the baseline, whichever
-//! they are. So a rolling restart, or a deployment of a new generation beside the old one,
-//! which change addresses and labels and keep the number, lose nothing; and a job that grows
-//! does not hide that another one is gone.
+//! is how many targets fewer there are than in the baseline, whichever they are. So a rolling
+//! restart, or a deployment of a new generation beside the old one, which change addresses and
+//! labels and keep the number, lose nothing. Within one burst the loss is summed over the jobs:
+//! a job that grows does not hide that another one is gone. Over a longer time all targets are
+//! taken together: services come and go, and are renamed.
 //!
 //! A fleet does not change all its addresses because etcd was restored, though: if the
 //! document is of another epoch of revisions than the baseline (of a rewound or foreign
@@ -53,7 +54,7 @@ use std::time::{Duration, Instant};
 
 use super::render::Document;
 use baselines::Baselines;
-use loss::{comes_back_empty, is_out_of_touch, loss};
+use loss::{Measure, comes_back_empty, is_out_of_touch, loss};
 
 pub use baselines::{WINDOW, WINDOW_PER_TARGET};
 pub use hold::{Cause, End, Hold, News};
@@ -103,6 +104,7 @@ pub struct Guard {
 struct Held {
     hold: Hold,
     min: usize,
+    measure: Measure,
     base: Document,
     /// The newest document, and what came of joining it with the base.
     wanted: Document,
@@ -180,14 +182,16 @@ impl Guard {
         let is_empty = self.baselines.last().is_some_and(|last| comes_back_empty(last, &wanted));
         let (cause, min) =
             if is_empty { (Cause::EmptyList, 0) } else { (Cause::TooMany, self.settings.min) };
-        let losses = self.baselines.iter().filter(|base| base.targets() > min).map(|base| {
-            let lost = loss(base, &wanted, || wanted.join(base, None));
-            (lost, base)
+        let bases = self.baselines.iter().filter(|(base, _)| base.targets() > min);
+        let losses = bases.map(|(base, measure)| {
+            let lost = loss(base, &wanted, measure, || wanted.join(base, None));
+            (lost, base, measure)
         });
-        let too_much = |&(lost, base): &(usize, &Document)| {
+        let too_much = |&(lost, base, _): &(usize, &Document, Measure)| {
             self.settings.is_too_much(lost, base.targets(), min)
         };
-        let Some((_, base)) = losses.filter(too_much).max_by_key(|&(lost, _)| lost) else {
+        let Some((_, base, measure)) = losses.filter(too_much).max_by_key(|&(lost, ..)| lost)
+        else {
             return wanted;
         };
         let mut base = base.clone();
@@ -204,7 +208,7 @@ impl Guard {
         };
         self.baselines = Baselines::default();
         self.news = Some(News::Tripped(hold));
-        self.held = Some(Held { hold, min, base, wanted, joined: joined.clone() });
+        self.held = Some(Held { hold, min, measure, base, wanted, joined: joined.clone() });
         joined
     }
 
@@ -224,7 +228,7 @@ impl Guard {
             return wanted;
         }
         let joined = wanted.join(&held.base, Some((&held.wanted, &held.joined)));
-        let lost = loss(&held.base, &wanted, || joined.clone());
+        let lost = loss(&held.base, &wanted, held.measure, || joined.clone());
         if !self.settings.is_too_much(lost, held.base.targets(), held.min) {
             self.news = Some(News::Ended(held.hold, End::Recovered));
             self.baselines = Baselines::of(held.base);

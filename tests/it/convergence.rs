@@ -21,7 +21,7 @@ async fn two_thousand_random_changes_while_the_daemon_starts_are_all_in_the_file
     for _ in 0..CHANGES / 4 {
         writer.change().await;
     }
-    let mut daemon = Daemon::start(&etcd, &file, &["--debounce", "50ms"]);
+    let mut daemon = Daemon::start(&etcd, &file, &["--debounce", "50ms", "--guard-ratio", "1"]);
     let reader = Reader::start(&file);
     for _ in CHANGES / 4..CHANGES {
         writer.change().await;

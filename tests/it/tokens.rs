@@ -82,12 +82,16 @@ impl Life {
         self.all_are_there().await;
     }
 
-    /// The connection breaks, and something happens before there is a new one.
+    /// The connection breaks, and something happens before there is a new one. An audit, on a
+    /// connection of its own, ends it.
     async fn outage(&mut self) {
+        const AUDITED: &str = "audited: the registry is what etcd holds";
+        let audits = self.daemon.logged(AUDITED).len();
         self.gate.cut().await;
         self.register_one().await;
         self.gate.open();
         self.all_are_there().await;
+        self.daemon.wait_for_logs(AUDITED, audits + 1).await;
     }
 
     async fn relist(&mut self) {

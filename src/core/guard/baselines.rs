@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::loss::is_other_list;
+use super::loss::{Measure, is_other_list};
 use crate::core::render::{Document, Origin};
 
 /// For how long after it was published a document is a baseline. Leases that are kept alive
@@ -47,9 +47,11 @@ impl Baselines {
         self.last.as_ref()
     }
 
-    /// All of them, the latest last.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Document> {
-        self.past.iter().map(|slot| &slot.document).chain(&self.last)
+    /// All of them, the latest last, and how a loss against them is counted: within one burst
+    /// no job makes up for another; over a longer time, jobs come and go.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Document, Measure)> {
+        let past = self.past.iter().map(|slot| (&slot.document, Measure::InAll));
+        past.chain(self.last.iter().map(|last| (last, Measure::ByJob)))
     }
 
     /// Forgets what was replaced before the window.
@@ -100,7 +102,7 @@ impl Baselines {
 
     /// That of the largest.
     fn window(&self) -> Duration {
-        self.iter().map(window).max().unwrap_or(WINDOW)
+        self.iter().map(|(document, _)| window(document)).max().unwrap_or(WINDOW)
     }
 }
 

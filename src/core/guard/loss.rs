@@ -2,12 +2,26 @@
 
 use crate::core::render::Document;
 
+/// How what is gone is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// Job by job: what one gains makes up for nothing that another has lost.
+    ByJob,
+    /// All together.
+    InAll,
+}
+
 /// How many targets of `base` are gone in `wanted`; `join` makes one document of both.
-pub(super) fn loss(base: &Document, wanted: &Document, join: impl FnOnce() -> Document) -> usize {
-    if is_other_epoch(base, wanted) {
-        join().targets() - wanted.targets()
-    } else {
-        base.shrinks_to(wanted)
+pub(super) fn loss(
+    base: &Document,
+    wanted: &Document,
+    measure: Measure,
+    join: impl FnOnce() -> Document,
+) -> usize {
+    match measure {
+        _ if is_other_epoch(base, wanted) => join().targets() - wanted.targets(),
+        Measure::ByJob => base.shrinks_to(wanted),
+        Measure::InAll => base.targets().saturating_sub(wanted.targets()),
     }
 }
 
