@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use etcd_sd::core::entries::Counts;
-use etcd_sd::core::event::{KeyValue, Revision};
+use etcd_sd::core::event::{Change, KeyValue, Revision};
 
 /// An index into [`NAMES`].
 pub(super) type Key = usize;
@@ -104,6 +104,19 @@ pub(super) fn name(key: Key) -> Vec<u8> {
 /// The index of a key by its name.
 pub(super) fn by_name(name: &[u8]) -> Option<Key> {
     NAMES.binary_search(&name).ok()
+}
+
+/// A change, to be read by people.
+pub(super) fn show(change: &Change) -> String {
+    match change {
+        Change::Put(kv) => {
+            let (key, value) = (kv.key.escape_ascii(), kv.value.escape_ascii());
+            format!("put {key}={value} @{}", kv.mod_revision)
+        }
+        Change::Delete { key, mod_revision } => {
+            format!("delete {} @{mod_revision}", key.escape_ascii())
+        }
+    }
 }
 
 /// What the file should hold in that state.

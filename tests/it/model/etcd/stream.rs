@@ -35,13 +35,15 @@ pub(crate) struct Sent {
     pub(crate) message: WatchMessage,
     /// With it, all events up to this revision have been received; 0 if it adds nothing.
     whole: i64,
-    /// The newest revision with events that is there as a whole with it; 0 if there is none.
+    /// The newest revision that the daemon must know of with it: the last one with events that
+    /// is there as a whole, or that of progress. 0 if there is none.
     pub(crate) due: i64,
 }
 
 impl Sent {
+    /// One without events, in its place among those that have some.
     fn word(message: WatchMessage, whole: i64) -> Self {
-        Self { message, whole, due: 0 }
+        Self { message, whole, due: whole }
     }
 }
 

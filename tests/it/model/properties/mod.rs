@@ -39,7 +39,7 @@ pub(super) struct Properties {
     /// The highest raft term that the daemon was told since its list.
     term: u64,
     /// Where the watch was given up for its silence the last time.
-    silenced_at: Option<Revision>,
+    silenced_at: Option<Position>,
     /// A list is due.
     pub(super) list_is_due: bool,
     /// Keys that are not ours may be counted wrongly until the next list: a change of one came

@@ -5,6 +5,7 @@ use etcd_sd::core::session::{Header, Position, RelistReason};
 
 use super::{Properties, Trust};
 use crate::model::etcd::{Etcd, Stream};
+use crate::model::keys::show;
 use crate::model::violation::{Violation, holds};
 
 impl Properties {
@@ -83,9 +84,8 @@ impl Properties {
         position: Option<Position>,
         relists: bool,
     ) -> Result<(), Violation> {
-        let revision = position.map(|position| position.revision);
-        let is_again = std::mem::replace(&mut self.silenced_at, revision) == revision;
-        holds!("resumable", is_again || !relists, "a list after the first silence at {position:?}");
+        let is_again = std::mem::replace(&mut self.silenced_at, position) == position;
+        holds!("resumable", is_again == relists, "{position:?}: silent again, {relists}: a list");
         self.list_is_due |= relists;
         Ok(())
     }
@@ -99,16 +99,17 @@ impl Properties {
         changes: &[Change],
         revision: Revision,
     ) -> Result<(), Violation> {
+        let all = || changes.iter().map(show).collect::<Vec<_>>();
         let is_new = changes.iter().all(|change| change.revision() > before);
-        holds!("unique", is_new, "{changes:?} after {before}");
+        holds!("unique", is_new, "{:?} after {before}", all());
         if stream.has_lost {
             // Fragments whose end is lost come together with what follows.
             return Ok(());
         }
         let is_ordered = changes.is_sorted_by_key(Change::revision);
-        holds!("ordered", is_ordered, "{changes:?}");
+        holds!("ordered", is_ordered, "{:?}", all());
         let last = changes.last().map(Change::revision);
-        holds!("ordered", last == Some(revision), "{changes:?} up to {revision}");
+        holds!("ordered", last == Some(revision), "{:?} up to {revision}", all());
         if !matches!(self.trust, Trust::Exact { .. }) {
             return Ok(());
         }
@@ -119,14 +120,17 @@ impl Properties {
                 continue;
             }
             let told = expected.next();
-            holds!("reliable", told.as_ref() == Some(change), "{change:?} instead of {told:?}");
+            let is_told = told.as_ref() == Some(change);
+            let told = || told.as_ref().map(show);
+            holds!("reliable", is_told, "{} instead of {:?}", show(change), told());
         }
-        let left = expected.next();
-        holds!("atomic", left.is_none(), "up to {revision}, but without {left:?}");
+        if let Some(left) = expected.next() {
+            holds!("atomic", false, "up to {revision}, but without {}", show(&left));
+        }
         Ok(())
     }
 
-    /// A response was judged; `due` is the newest revision that is there as a whole with it.
+    /// A response was judged; with it, all is there up to `due`.
     pub(in crate::model) fn judged(
         &mut self,
         stream: &Stream,
@@ -139,7 +143,7 @@ impl Properties {
         let delivered = stream.delivered;
         let is_told = after <= delivered || stream.has_lost;
         holds!("bookmarkable", is_told, "at {after}, received up to {delivered}");
-        if let Trust::Exact { .. } = self.trust {
+        if matches!(self.trust, Trust::Exact { .. }) && !stream.has_lost {
             holds!("reliable", after >= due, "at {after}, though {due} is there as a whole");
         }
         Ok(())
