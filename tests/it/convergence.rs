@@ -1,7 +1,5 @@
 //! Whatever happens to the registry, and whenever: the file ends up right.
 
-use std::time::Duration;
-
 use etcd_client::{DeleteOptions, PutOptions, Txn, TxnOp};
 
 use crate::support::backend::{Etcd, on_both};
@@ -28,7 +26,7 @@ async fn two_thousand_random_changes_while_the_daemon_starts_are_all_in_the_file
     }
     writer.outlive_leases().await;
     let document = etcd.document();
-    file.becomes(&document, Duration::from_secs(2)).await;
+    file.becomes(&document, SOON).await;
 
     daemon.still_runs();
     let clocks: Vec<u16> =
