@@ -32,14 +32,16 @@ impl Cluster {
             Ok(())
         })
         .await;
-        eventually(2 * SOON, &format!("{name} is added"), async || {
+        let new_id = eventually(2 * SOON, &format!("{name} is added"), async || {
             let is_new = |(listed, at): &(u64, String)| *listed != id && *at == url;
-            if !self.listed().await?.iter().any(is_new) {
-                self.ask(async |mut client| client.member_add([&url], None).await).await?;
+            if let Some(&(id, _)) = self.listed().await?.iter().find(|&listed| is_new(listed)) {
+                return Ok(id);
             }
-            Ok(())
+            let added = self.ask(async |mut client| client.member_add([&url], None).await).await?;
+            Ok(added.member().ok_or("no word on the new member")?.id())
         })
         .await;
+        self.members[index].id = new_id;
         self.spawn(index, true);
     }
 
