@@ -4,15 +4,17 @@
 //! is known for it, and harms no other entry. Beside its entries a service keeps its
 //! rendered piece of the document for as long as nothing in it changes its meaning.
 
+mod listed;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::event::{KeyValue, Lookup, Recovered, Revision};
+use super::event::{KeyValue, Revision};
 use super::key::{Key, KeyError, Prefix};
-use super::quarantine::{Quarantine, Reason};
+use super::quarantine::Quarantine;
 use super::render::Document;
-use super::service::{Entry, Service, State, addresses};
-use super::value::{self, Target};
+use super::service::{Entry, Service, State};
+use super::value;
 
 /// How many keys there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,10 +39,8 @@ pub struct Entries {
     invalid_keys: BTreeMap<Box<[u8]>, Revision>,
     /// How many audits there were; that number marks the services that the newest has seen.
     audits: u32,
-    valid: usize,
-    quarantined: usize,
-    ignored: usize,
-    targets: usize,
+    /// But for the services, which count themselves.
+    counts: Counts,
 }
 
 /// What one put did.
@@ -61,10 +61,7 @@ impl Entries {
             services: BTreeMap::new(),
             invalid_keys: BTreeMap::new(),
             audits: 0,
-            valid: 0,
-            quarantined: 0,
-            ignored: 0,
-            targets: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -75,7 +72,7 @@ impl Entries {
             Key::Instance { service, instance } => (service, instance),
             Key::Service => return Put::default(),
             Key::Ignored => {
-                self.ignored += usize::from(kv.version <= 1);
+                self.counts.ignored += usize::from(kv.version <= 1);
                 return Put::default();
             }
             Key::Invalid(reason) => return self.put_invalid_key(kv, reason),
@@ -109,64 +106,17 @@ impl Entries {
         }
     }
 
-    /// Takes a put of a list that is built beside `held`: an entry in quarantine falls back
-    /// on what `held` knows of it.
-    ///
-    /// The second value is the wish for an older value, if that may be better yet.
-    pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
-        if self.prefix.classify(&kv.key) == Key::Ignored {
-            // A list has each key once, whatever its version.
-            self.ignored += 1;
-            return (Put::default(), None);
-        }
-        let (overwritten, create_revision) = (kv.version > 1, kv.create_revision);
-        let mut put = self.put(kv);
-        let Some(Quarantine { key, mod_revision, reason, .. }) = put.quarantine.clone() else {
-            return (put, None);
-        };
-        // What is held of a key that was deleted since is of its earlier life.
-        let known = held
-            .and_then(|held| held.entry(&key))
-            .filter(|known| create_revision <= known.mod_revision);
-        let target = known.and_then(|known| known.state.target()).cloned();
-        let seen = known.is_some_and(|known| known.mod_revision == mod_revision)
-            || held.and_then(|held| held.invalid_keys.get(&*key)) == Some(&mod_revision);
-        if seen {
-            put.quarantine = None;
-        }
-        let is_settled = seen && target.is_some();
-        self.set_last_good(&key, target);
-        let wants = overwritten && !is_settled && matches!(reason, Reason::Value(_));
-        (put, wants.then_some(Lookup { key, mod_revision }))
-    }
-
-    /// Takes the value that an entry had before the bad one. Returns whether it was good and
-    /// the entry still is as it was when it was asked for.
-    pub fn recover(&mut self, recovered: &Recovered) -> bool {
-        let asked = self.entry(&recovered.lookup.key).is_some_and(|entry| {
-            entry.mod_revision == recovered.lookup.mod_revision
-                && matches!(entry.state, State::Quarantined(_))
-        });
-        match value::parse(&recovered.value) {
-            Ok(target) if asked => {
-                self.set_last_good(&recovered.lookup.key, Some(target));
-                true
-            }
-            _ => false,
-        }
-    }
-
     /// Takes a deletion. Returns whether the document may differ now.
     pub fn delete(&mut self, key: &[u8], mod_revision: Revision) -> bool {
         let (name, instance) = match self.prefix.classify(key) {
             Key::Instance { service, instance } => (service, instance),
             Key::Service => return false,
             Key::Ignored => {
-                self.ignored = self.ignored.saturating_sub(1);
+                self.counts.ignored = self.counts.ignored.saturating_sub(1);
                 return false;
             }
             Key::Invalid(_) => {
-                self.quarantined -= usize::from(self.invalid_keys.remove(key).is_some());
+                self.counts.quarantined -= usize::from(self.invalid_keys.remove(key).is_some());
                 return false;
             }
         };
@@ -221,18 +171,12 @@ impl Entries {
     /// How many keys there are.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts {
-            services: self.services.len(),
-            valid: self.valid,
-            quarantined: self.quarantined,
-            ignored: self.ignored,
-            targets: self.targets,
-        }
+        Counts { services: self.services.len(), ..self.counts }
     }
 
     fn put_invalid_key(&mut self, kv: KeyValue, reason: KeyError) -> Put {
         let held = self.invalid_keys.insert(kv.key.clone().into(), kv.mod_revision);
-        self.quarantined += usize::from(held.is_none());
+        self.counts.quarantined += usize::from(held.is_none());
         if held.is_some_and(|held| held >= kv.mod_revision) {
             return Put::default();
         }
@@ -280,10 +224,10 @@ impl Entries {
 
     fn set(&mut self, name: &str, instance: &str, entry: Entry, changed: bool) {
         match entry.state {
-            State::Valid(_) => self.valid += 1,
-            State::Quarantined(_) => self.quarantined += 1,
+            State::Valid(_) => self.counts.valid += 1,
+            State::Quarantined(_) => self.counts.quarantined += 1,
         }
-        self.targets += entry.state.addresses();
+        self.counts.targets += entry.state.addresses();
         let service = if let Some(service) = self.services.get_mut(name) {
             service
         } else {
@@ -302,28 +246,11 @@ impl Entries {
         }
     }
 
-    fn set_last_good(&mut self, key: &[u8], target: Option<Target>) {
-        let Key::Instance { service, instance } = self.prefix.classify(key) else {
-            return;
-        };
-        let Some(service) = self.services.get_mut(service) else {
-            return;
-        };
-        if let Some(Entry { state: State::Quarantined(last_good), .. }) =
-            service.instances.get_mut(instance)
-        {
-            self.targets -= addresses(last_good.as_ref());
-            self.targets += addresses(target.as_ref());
-            *last_good = target;
-            service.piece = None;
-        }
-    }
-
     fn forget(&mut self, state: &State) {
         match state {
-            State::Valid(_) => self.valid -= 1,
-            State::Quarantined(_) => self.quarantined -= 1,
+            State::Valid(_) => self.counts.valid -= 1,
+            State::Quarantined(_) => self.counts.quarantined -= 1,
         }
-        self.targets -= state.addresses();
+        self.counts.targets -= state.addresses();
     }
 }
