@@ -10,8 +10,8 @@ use tracing::{error, info, warn};
 use super::Task;
 use crate::actors::chunks::chunks;
 use crate::actors::messages::{Audit, GetPosition, Relist};
+use crate::actors::pages::Pages;
 use crate::core::audit::{Difference, Report};
-use crate::core::paging::{Paging, key_after};
 use crate::core::registry::{Audited, Check, Standing};
 use crate::core::session::{Position, RelistReason};
 use crate::etcd::{self, Connection};
@@ -40,10 +40,10 @@ impl Task {
             return Ok(());
         };
         let server = &self.servers[self.attempt % self.servers.len()];
-        let mut connection = self.connector.open(server, &self.prefix).await?;
+        let connection = self.connector.open(server, &self.prefix).await?;
         self.check(Check::Start).await?;
         let begun = Instant::now();
-        let compared = self.compare(&mut connection, position).await;
+        let compared = self.compare(&connection, position).await;
         // What an audit costs counts whatever it comes to.
         self.took = begun.elapsed();
         if let Some(reason) = compared? {
@@ -61,18 +61,12 @@ impl Task {
     /// registry must be listed anew, if that is clear without a comparison.
     async fn compare(
         &self,
-        connection: &mut Connection,
+        connection: &Connection,
         position: Position,
     ) -> Result<Option<RelistReason>, Failure> {
-        let (mut paging, mut pinned) = (Paging::default(), None);
-        let mut from = self.prefix.as_str().as_bytes().to_vec();
-        loop {
-            let page = connection.page(&self.prefix, from.clone(), paging.limit(), pinned).await;
-            let page = match page {
-                Err(etcd::Error::TooLarge) if paging.too_large() => continue,
-                Err(etcd::Error::Timeout(_)) if paging.too_slow() => continue,
-                page => page?,
-            };
+        let mut pages = Pages::of(self.prefix.clone());
+        let mut revision = None;
+        while let Some(page) = pages.next(connection).await? {
             match position.contradiction(page.header) {
                 // The watch knows whom to follow.
                 Some(RelistReason::ForeignCluster { .. }) => return Err(Failure::Stranger),
@@ -82,21 +76,13 @@ impl Task {
                 }
                 None => {}
             }
-            let revision = *pinned.get_or_insert(page.header.revision);
-            let bytes = page.entries.iter().map(|kv| kv.key.len() + kv.value.len()).sum();
-            paging.received(page.entries.len(), bytes);
-            let last = page.entries.last().map(|kv| kv.key.clone());
+            let revision = *revision.get_or_insert(page.header.revision);
             for (entries, _) in chunks(page.entries) {
                 self.check(Check::Page { revision, entries }).await?;
             }
-            match last {
-                Some(last) if page.more => from = key_after(last),
-                _ => {
-                    self.check(Check::End(revision)).await?;
-                    return Ok(None);
-                }
-            }
         }
+        self.check(Check::End(revision.unwrap_or_default())).await?;
+        Ok(None)
     }
 
     /// Waits until nothing is suspect, or until the rest can't be explained any more: because

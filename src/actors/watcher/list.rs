@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::wire::{End, Lost, Wire};
-use crate::core::event::{Event, KeyValue, Lookup, Recovered};
-use crate::core::paging::{Paging, key_after};
+use crate::actors::pages::Pages;
+use crate::core::event::{Event, Lookup, Recovered};
 use crate::core::session::{Header, Session};
 use crate::core::witness::Witness;
 use crate::etcd::{Connection, Error};
@@ -20,42 +20,27 @@ const BUDGET: Duration = Duration::from_secs(2);
 
 /// Lists the prefix and returns the header of the list: all pages are of its revision.
 pub(super) async fn list(
-    connection: &mut Connection,
+    connection: &Connection,
     wire: &mut Wire,
     session: &Session,
     witness: &mut Witness,
 ) -> Result<Header, End> {
     wire.send(Event::ListStarted).await?;
-    let mut from = wire.prefix.as_str().as_bytes().to_vec();
-    let mut paging = Paging::default();
+    let mut pages = Pages::of(wire.prefix.clone());
     let mut first: Option<Header> = None;
     let mut lookups = Vec::new();
     *witness = Witness::default();
-    let header = loop {
-        let pinned = first.map(|header| header.revision);
-        let prefix = wire.prefix.clone();
-        let asking = connection.page(&prefix, from.clone(), paging.limit(), pinned);
-        let page = match wire.unless_told(asking).await? {
-            Err(Error::TooLarge) if paging.too_large() => continue,
-            Err(Error::Timeout(_)) if paging.too_slow() => continue,
-            page => page?,
-        };
+    while let Some(page) = wire.unless_told(pages.next(connection)).await?? {
         if first.is_none() {
             wire.admit(page.count)?;
         }
-        let header = *first.get_or_insert(page.header);
-        if header.cluster_id != page.header.cluster_id {
+        if first.get_or_insert(page.header).cluster_id != page.header.cluster_id {
             return Err(Lost::ForeignPage.into());
         }
-        paging.received(page.entries.len(), page.entries.iter().map(size).sum());
         witness.saw_page(&page.entries);
-        let last = page.entries.last().map(|entry| entry.key.clone());
         lookups.extend(wire.page(page.entries).await?);
-        match last {
-            Some(last) if page.more => from = key_after(last),
-            _ => break header,
-        }
-    };
+    }
+    let header = first.unwrap_or_default();
     recover(lookups, connection, wire).await?;
     let odd = session.new_epoch(header);
     if let Some(what) = &odd {
@@ -111,8 +96,4 @@ async fn recover(
     wire.send(Event::Recovered(recovered)).await?;
     info!(wanted, asked, found, "looked in etcd's history for the last good values of bad entries");
     Ok(())
-}
-
-fn size(entry: &KeyValue) -> usize {
-    entry.key.len() + entry.value.len()
 }

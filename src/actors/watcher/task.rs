@@ -102,7 +102,7 @@ impl Task {
             Ok(opened) => opened,
             Err(told) => return told,
         };
-        let mut connection = match opened {
+        let connection = match opened {
             Ok(connection) => connection,
             Err(error) => return End::Lost(error.into()),
         };
@@ -118,9 +118,9 @@ impl Task {
             let done = match self.session.connected(&connection.version) {
                 Next::List(reason) => {
                     resumes = false;
-                    self.list(&mut connection, reason).await
+                    self.list(&connection, reason).await
                 }
-                Next::Watch(from) => self.watch(&mut connection, from, resumes).await,
+                Next::Watch(from) => self.watch(&connection, from, resumes).await,
             };
             self.status.position.set(self.session.position());
             if let Err(end) = done {
@@ -162,7 +162,7 @@ impl Task {
         Ok(())
     }
 
-    async fn list(&mut self, connection: &mut Connection, reason: RelistReason) -> Result<(), End> {
+    async fn list(&mut self, connection: &Connection, reason: RelistReason) -> Result<(), End> {
         let is_news = self.outage.listing();
         match reason {
             _ if !is_news => debug!(%reason, "listing again"),

@@ -17,7 +17,7 @@ impl Task {
     /// Passes a watch on to its end. Returns `Ok` if a list on the same connection is next.
     pub(super) async fn watch(
         &mut self,
-        connection: &mut Connection,
+        connection: &Connection,
         from: Revision,
         resumes: bool,
     ) -> Result<(), End> {
