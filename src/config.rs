@@ -122,20 +122,19 @@ impl Arguments {
         if ceiling < quiet {
             return Err(ConfigError::DebounceOrder { quiet, ceiling });
         }
-        for (flag, given) in [
-            ("drift-interval", target.drift_interval),
-            ("dial-timeout", etcd.dial_timeout),
-            ("keepalive-time", etcd.keepalive_time),
-            ("keepalive-timeout", etcd.keepalive_timeout),
-            ("guard-hold", guard.guard_hold),
-        ] {
-            if given < SHORTEST {
+        let audit_interval = Some(etcd.audit_interval).filter(|interval| !interval.is_zero());
+        let again_and_again = [
+            ("drift-interval", Some(target.drift_interval)),
+            ("dial-timeout", Some(etcd.dial_timeout)),
+            ("keepalive-time", Some(etcd.keepalive_time)),
+            ("keepalive-timeout", Some(etcd.keepalive_timeout)),
+            ("audit-interval", audit_interval),
+            ("guard-hold", Some(guard.guard_hold)),
+        ];
+        for (flag, given) in again_and_again {
+            if let Some(given) = given.filter(|&given| given < SHORTEST) {
                 return Err(ConfigError::TooShort { flag, given });
             }
-        }
-        if !etcd.audit_interval.is_zero() && etcd.audit_interval < SHORTEST {
-            let given = etcd.audit_interval;
-            return Err(ConfigError::TooShort { flag: "audit-interval", given });
         }
         let servers: Vec<Server> = etcd
             .servers
@@ -153,7 +152,7 @@ impl Arguments {
             servers,
             connector: Connector::new(patience, credentials),
             prefix: etcd.prefix,
-            audit_interval: Some(etcd.audit_interval).filter(|interval| !interval.is_zero()),
+            audit_interval,
             max_entries: etcd.max_entries,
             target_file: check_target_file(target.target_file)?,
             debounce: Debounce::new(quiet, ceiling),

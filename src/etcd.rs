@@ -86,16 +86,9 @@ impl Connection {
     /// Whether a put that was seen is in the history of this cluster. Also if that can't be told
     /// any more, because it is compacted. A linearizable read.
     pub async fn has(&self, put: &KeyValue) -> Result<bool, Error> {
-        let options = GetOptions::new().with_revision(put.mod_revision.0);
-        let get = || {
-            let (mut kv, options) = (self.kv.clone(), options.clone());
-            async move { kv.get(put.key.clone(), Some(options)).await }
-        };
-        let answer = self.login.ask(self.patience.dial + self.patience.answer, get).await;
-        match answer.map_err(|failure| self.login.explain(failure, &Keys::only(&put.key))) {
-            Ok(response) => {
-                Ok(response.0.kvs.into_iter().next().map(key_value).as_ref() == Some(put))
-            }
+        let limit = self.patience.dial + self.patience.answer;
+        match self.key_at(put.key.clone(), put.mod_revision, limit).await {
+            Ok(found) => Ok(found.as_ref() == Some(put)),
             Err(Error::Compacted) => Ok(true),
             Err(Error::Future) => Ok(false),
             Err(error) => Err(error),
@@ -108,18 +101,28 @@ impl Connection {
         &self,
         lookup: &Lookup,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send + use<> {
-        let (kv, login, limit) = (self.kv.clone(), self.login.clone(), self.patience.answer);
-        let key = lookup.key.clone();
-        let options = GetOptions::new().with_revision(lookup.mod_revision.previous().0);
+        let before = lookup.mod_revision.previous();
+        let reading = self.key_at(lookup.key.clone(), before, self.patience.answer);
+        async move { Ok(reading.await?.map(|kv| kv.value)) }
+    }
+
+    /// Reads one key as it was at a revision; `None` if it was not there.
+    fn key_at(
+        &self,
+        key: Vec<u8>,
+        revision: Revision,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Option<KeyValue>, Error>> + Send + use<> {
+        let (kv, login) = (self.kv.clone(), self.login.clone());
+        let options = GetOptions::new().with_revision(revision.0);
         async move {
             let get = || {
                 let (mut kv, key, options) = (kv.clone(), key.clone(), options.clone());
                 async move { kv.get(key, Some(options)).await }
             };
             let response = login.ask(limit, get).await;
-            let asked = Keys::only(&key);
-            let response = response.map_err(|failure| login.explain(failure, &asked))?;
-            Ok(response.0.kvs.into_iter().next().map(|kv| kv.value))
+            let response = response.map_err(|failure| login.explain(failure, &Keys::only(&key)))?;
+            Ok(response.0.kvs.into_iter().next().map(key_value))
         }
     }
 }
@@ -127,7 +130,6 @@ impl Connection {
 fn header(header: Option<&ResponseHeader>) -> Header {
     header.map_or_else(Header::default, |header| Header {
         cluster_id: header.cluster_id(),
-        member_id: header.member_id(),
         revision: Revision(header.revision()),
         raft_term: header.raft_term(),
     })

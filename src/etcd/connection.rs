@@ -55,12 +55,6 @@ impl Connector {
         self.patience
     }
 
-    /// What its connections are made with.
-    #[must_use]
-    pub fn credentials(&self) -> &Credentials {
-        &self.credentials
-    }
-
     /// Reads the credentials anew, connects, logs in, and waits for the member's first answer.
     /// Whoever logs in may read `prefix`.
     pub async fn open(&self, server: &Server, prefix: &Prefix) -> Result<Connection, Error> {

@@ -7,8 +7,6 @@ use crate::core::event::{Change, Revision};
 pub struct Header {
     /// 0 if the response had no header.
     pub cluster_id: u64,
-    /// Names the member that answered; 0 if the response had no header.
-    pub member_id: u64,
     /// The member's newest revision; 0 where etcd leaves it out.
     pub revision: Revision,
     /// Grows with each election of a leader, within one history of a cluster.

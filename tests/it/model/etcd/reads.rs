@@ -36,15 +36,13 @@ impl Etcd {
 
     /// What a server says of itself.
     pub(in crate::model) fn header(&self, server: usize) -> Header {
-        let stranger =
-            Header { cluster_id: STRANGER, revision: Revision(9), raft_term: 9, member_id: 9 };
+        let stranger = Header { cluster_id: STRANGER, revision: Revision(9), raft_term: 9 };
         if self.is_stranger(server) {
             return stranger;
         }
         let member = &self.members[server];
         Header {
             cluster_id: self.newest().cluster_id,
-            member_id: u64::try_from(server).unwrap() + 1,
             revision: Revision(member.applied),
             raft_term: member.term,
         }
