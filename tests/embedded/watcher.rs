@@ -61,8 +61,10 @@ impl Watcher {
             })
         })?;
         if let Batch::Changes { changes, next, revision } = &mut batch {
-            let lost = api.faults.settings().lost_keys.clone();
-            changes.retain(|change| self.wants(change) && !lost.contains(&change.now.key.to_vec()));
+            let settings = api.faults.settings();
+            let is_lost =
+                |change: &Change| settings.lost_keys.iter().any(|key| **key == *change.now.key);
+            changes.retain(|change| self.wants(change) && !is_lost(change));
             if !changes.is_empty() {
                 self.last_began = self.next;
                 self.idle = false;

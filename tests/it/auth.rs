@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::support::backend::{Etcd, with_own_etcd};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
-use crate::support::secure::{PASSWORD, PasswordFile, Tokens, USER};
+use crate::support::secure::{PASSWORD, PasswordFile, Tokens, USER, no_secret_in};
 use crate::support::wait::{SOON, always, ensure};
 
 const QUICK: [&str; 2] = ["--debounce", "10ms"];
@@ -264,33 +264,6 @@ fn help(flag: &str, variables: &[(&str, &str)]) -> String {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_etcd-sd"));
     let output = command.arg(flag).envs(variables.iter().copied()).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
-}
-
-fn no_secret_in(text: &str) {
-    assert_eq!(secret_in(text), None, "{text}");
-}
-
-/// A part of the password, or what looks like one of etcd's tokens.
-fn secret_in(text: &str) -> Option<&str> {
-    let part = ["pr0m", "@ll of it"].into_iter().find(|&part| text.contains(part));
-    let is_simple_token = |word: &str| {
-        let (letters, number) = word.split_once('.').unwrap_or_default();
-        letters.len() == 16
-            && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
-            && !number.is_empty()
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let mut words = text.split(|c: char| c.is_whitespace() || "\"'=:,()[]{}".contains(c));
-    // A JWT begins with JSON in base64.
-    part.or_else(|| words.find(|word| word.starts_with("eyJ") || is_simple_token(word)))
-}
-
-#[test]
-fn secrets_are_recognised() {
-    for text in ["token=\"eyJhbGciOiJIUzI1NiJ9.e30.x\"", "(abcdefghijKLMNOP.12)", "pr0m"] {
-        assert!(secret_in(text).is_some(), "{text}");
-    }
-    assert_eq!(secret_in("etcd-1.example.com:80 took 0.125 s, configurations.5x"), None);
 }
 
 with_own_etcd!(

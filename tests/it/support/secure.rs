@@ -211,3 +211,31 @@ impl PasswordFile {
 fn file(directory: &Path, name: &str) -> String {
     directory.join(name).to_str().unwrap().to_owned()
 }
+
+/// Panics if it has a part of the password or a token.
+pub(crate) fn no_secret_in(text: &str) {
+    assert_eq!(secret_in(text), None, "{text}");
+}
+
+/// A part of the password, or what looks like one of etcd's tokens.
+fn secret_in(text: &str) -> Option<&str> {
+    let part = ["pr0m", "@ll of it"].into_iter().find(|&part| text.contains(part));
+    let is_simple_token = |word: &str| {
+        let (letters, number) = word.split_once('.').unwrap_or_default();
+        letters.len() == 16
+            && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mut words = text.split(|c: char| c.is_whitespace() || "\"'=:,()[]{}".contains(c));
+    // A JWT begins with JSON in base64.
+    part.or_else(|| words.find(|word| word.starts_with("eyJ") || is_simple_token(word)))
+}
+
+#[test]
+fn secrets_are_recognised() {
+    for text in ["token=\"eyJhbGciOiJIUzI1NiJ9.e30.x\"", "(abcdefghijKLMNOP.12)", "pr0m"] {
+        assert!(secret_in(text).is_some(), "{text}");
+    }
+    assert_eq!(secret_in("etcd-1.example.com:80 took 0.125 s, configurations.5x"), None);
+}
