@@ -88,7 +88,8 @@ pub struct EtcdArgs {
           value_parser = parse::duration)]
     pub keepalive_timeout: Duration,
 
-    /// How often to compare everything with etcd, whatever the watch said; 0 for never
+    /// How often to compare everything with etcd, whatever the watch said; 0 for only after
+    /// outages
     ///
     /// Varied by a quarter, so that many daemons don't do it at once, and stretched so that
     /// no more than a hundredth of the time goes into it. Every outage ends with such a
