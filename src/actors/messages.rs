@@ -110,13 +110,6 @@ pub enum Unpublished {
 #[rtype(result = "()")]
 pub struct Relist(pub RelistReason);
 
-/// `Persister` to `EtcdWatcher`: answer once the registry is as new as etcd was when this came,
-/// by a linearizable read. As long as etcd can't be asked, there is no answer; `false` if the
-/// watcher ends before.
-#[derive(Message)]
-#[rtype(result = "bool")]
-pub struct Confirm;
-
 /// `app` to `EtcdWatcher`: end, and answer once the registry has all that was received.
 #[derive(Message)]
 #[rtype(result = "()")]
