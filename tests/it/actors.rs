@@ -264,3 +264,17 @@ async fn the_registry_hints_only_at_what_may_change_the_document() {
     let document = registry.send(Render).await.unwrap().unwrap();
     assert_eq!((document.revision(), document.targets()), (Revision(4), 1));
 }
+
+#[actix::test]
+async fn who_comes_after_the_first_list_is_told_that_there_is_a_document() {
+    let registry = Registry::new(Prefix::parse("/services").unwrap()).start();
+    let (early, late) = (Hints(0).start(), Hints(0).start());
+    registry.send(Subscribe(early.clone().recipient())).await.unwrap();
+    assert_eq!(early.send(Pulls).await.unwrap(), 0, "there is none yet");
+    for event in [Event::ListStarted, Event::ListEnded { revision: Revision(1), new_epoch: false }]
+    {
+        registry.send(Observed(event)).await.unwrap();
+    }
+    registry.send(Subscribe(late.clone().recipient())).await.unwrap();
+    assert_eq!(late.send(Pulls).await.unwrap(), 1);
+}
