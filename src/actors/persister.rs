@@ -188,7 +188,7 @@ impl Persister {
             let watcher = self.watcher.clone();
             let asking = async move {
                 match watcher {
-                    Some(watcher) => watcher.send(Confirm).await.is_ok_and(|is_new| is_new),
+                    Some(watcher) => matches!(watcher.send(Confirm).await, Ok(Ok(()))),
                     None => true,
                 }
             };
