@@ -1,5 +1,7 @@
 //! The actors by themselves, with probes in place of their neighbours, on one paused clock.
 
+mod takeover;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,10 +21,11 @@ use tokio::time::{Instant, sleep};
 const QUIET: Duration = Duration::from_millis(200);
 const CEILING: Duration = Duration::from_secs(2);
 
-/// In the registry's place: renders a new document at each pull, or none.
+/// In the registry's place: renders a new document at each pull, always the same, or none.
 struct Probe {
     pulls: usize,
     ready: bool,
+    always: Option<usize>,
 }
 
 impl Actor for Probe {
@@ -34,7 +37,7 @@ impl Handler<Render> for Probe {
 
     fn handle(&mut self, _: Render, _: &mut Self::Context) -> Self::Result {
         self.pulls += 1;
-        MessageResult(self.ready.then(|| document(self.pulls)))
+        MessageResult(self.ready.then(|| document(self.always.unwrap_or(self.pulls))))
     }
 }
 
@@ -70,7 +73,7 @@ impl Harness {
         tokio::time::pause();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tgroups.json");
-        let probe = Probe { pulls: 0, ready }.start();
+        let probe = Probe { pulls: 0, ready, always: None }.start();
         let file = TargetFile::new(path.clone());
         let debounce = Debounce::new(QUIET, CEILING);
         let persister = Persister::new(debounce, probe.clone().recipient()).to_file(file).start();
