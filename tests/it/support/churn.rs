@@ -22,12 +22,17 @@ pub(crate) struct Churn {
 }
 
 impl Churn {
-    /// From now on a change each `pace`, of some entries in one revision.
+    /// From now on a change each `pace`, of some entries in one revision, drawn anew in each
+    /// run of the tests.
     pub(crate) fn start(etcd: &Arc<Etcd>, pace: Duration) -> Self {
+        Self::drawn(etcd, pace, Random::new())
+    }
+
+    /// The same, drawn by these numbers.
+    pub(crate) fn drawn(etcd: &Arc<Etcd>, pace: Duration, mut random: Random) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::begin(etcd)));
         let (stop, mut stopped) = watch::channel(false);
         let (etcd, noted) = (Arc::clone(etcd), Arc::clone(&ledger));
-        let mut random = Random::new();
         let task = tokio::spawn(async move {
             let mut beat = tokio::time::interval(pace);
             beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -86,8 +86,7 @@ mod tests {
     use super::*;
 
     fn judge(states: &[u16]) -> Result<(), String> {
-        let mut ledger =
-            Ledger { entries: BTreeMap::new(), states: HashMap::new(), seen: None };
+        let mut ledger = Ledger { entries: BTreeMap::new(), states: HashMap::new(), seen: None };
         let document = |port: u16| {
             let entry = (b"/services/web/1".to_vec(), format!("host:{port}").into_bytes());
             render::document(&[entry])

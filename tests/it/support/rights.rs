@@ -23,7 +23,8 @@ pub(crate) use needs;
 
 /// Root in a container may not.
 pub(crate) fn may_mount() -> bool {
-    static MAY: LazyLock<bool> = LazyLock::new(|| is_root() && Volume::try_tmpfs("size=64k").is_ok());
+    static MAY: LazyLock<bool> =
+        LazyLock::new(|| is_root() && Volume::try_tmpfs("size=64k").is_ok());
     *MAY
 }
 
