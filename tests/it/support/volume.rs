@@ -51,7 +51,7 @@ impl Volume {
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         let image = directory.path().join("image");
         File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
-        run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image))?;
+        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image))?;
         let point = directory.path().join("volume");
         fs::create_dir(&point).unwrap();
         mount(&["-o".as_ref(), "loop".as_ref()], image.as_ref(), &point)?;
