@@ -7,6 +7,10 @@
 mod directories;
 mod full;
 mod kills;
+mod links;
+mod mounted;
+mod owners;
+mod permissions;
 
 use std::fs;
 use std::ops::Range;
