@@ -4,13 +4,17 @@
 //! What these tests mount, and what they do as another user, needs root; without it they are
 //! skipped, and say so by name.
 
+mod beside;
 mod directories;
 mod full;
+mod hostile;
 mod kills;
 mod links;
 mod mounted;
 mod owners;
 mod permissions;
+mod standby;
+mod start;
 
 use std::fs;
 use std::ops::Range;

@@ -165,6 +165,10 @@ impl Daemon {
         code.unwrap_or_else(|| panic!("the daemon did not exit by itself: {status}"))
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn cpu_time(&self) -> Duration {
         self.process.cpu_time()
     }
