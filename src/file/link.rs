@@ -9,8 +9,6 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-
 use super::directory_of;
 use super::error::Error;
 use super::stage::staging;
@@ -48,18 +46,10 @@ pub(super) fn touch(link: &Path) -> Result<(), Error> {
         .suffix(".tmp")
         .make_in(&staging, |path| symlink(&to, path))
         .map_err(fail_staged)?;
-    match exchange(made.path(), link) {
-        Ok(()) => {}
-        // Not every file system can.
-        Err(_) => return made.persist(link).map(drop).map_err(|error| fail(error.error)),
+    // Whoever has changed it in the meantime has caused the event, and shall have his way.
+    if fs::read_link(link).ok() != Some(to) {
+        return Ok(());
     }
-    if fs::read_link(made.path()).ok() != Some(to) {
-        // Somebody has changed the link at this very moment: that is what shall stand.
-        exchange(made.path(), link).map_err(fail)?;
-    }
-    Ok(())
-}
-
-fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+    // An exchange of both names, which would tell for certain, would be two events.
+    made.persist(link).map(drop).map_err(|error| fail(error.error))
 }

@@ -127,7 +127,7 @@ impl Place {
         }
         let bytes = self.read()?.unwrap_or_default();
         let is_unfinished = self.options.in_place && bytes.first() == Some(&in_place::UNFINISHED);
-        if bytes.trim_ascii().is_empty() || is_unfinished {
+        if bytes.is_empty() || is_unfinished {
             return Ok(());
         }
         match Document::parse(&bytes) {
