@@ -160,7 +160,7 @@ is_prometheus3() { [[ -x $1 && $(version prometheus "$1") =~ ^([3-9]|[1-9][0-9]+
 # its own. Where that fails it is not tried again for a day.
 get_prometheus3() {
     local keyring=/usr/share/keyrings/debian-archive-keyring.gpg failed=$prometheus3/failed suite mirror
-    command -v apt-get dpkg >/dev/null && [[ -r $keyring ]] || return 1
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null && [[ -r $keyring ]] || return 1
     [[ -z $(find "$failed" -mtime -1 2>/dev/null) ]] || {
         echo "$me: getting a Prometheus 3 failed within the last day; remove $failed to try again"
         return 1
