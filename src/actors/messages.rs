@@ -1,5 +1,6 @@
 //! All messages that the actors exchange.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::{Message, MessageResponse, Recipient};
@@ -36,6 +37,17 @@ pub struct Audit(pub Check);
 #[derive(Message)]
 #[rtype(result = "Option<Position>")]
 pub struct GetPosition;
+
+/// Pull, `Persister` from `EtcdWatcher`: say when the registry is known to be as new as etcd was
+/// when this was asked. There is no answer for as long as etcd can't be asked.
+#[derive(Message)]
+#[rtype(result = "Result<(), Unconfirmed>")]
+pub struct Confirm;
+
+/// The watcher has ended, and the registry is as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the watcher of etcd has ended")]
+pub struct Unconfirmed;
 
 /// Hint, `EtcdWatcher` to `Auditor`: an outage is over, and the watch was resumed.
 #[derive(Message)]
@@ -93,6 +105,12 @@ pub enum Unpublished {
     /// It could not be written.
     #[error(transparent)]
     Failed(Arc<file::Error>),
+    /// Another process writes it, and it is not as this one would have it.
+    #[error("another etcd-sd writes {}, and it does not hold what etcd does", .path.display())]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+    },
     /// The guard is told to refuse what it would else hold.
     #[error("it would remove {} targets", .0.removals)]
     Refused(Hold),

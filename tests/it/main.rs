@@ -12,6 +12,7 @@ mod audit;
 mod auth;
 mod bursts;
 mod chaos;
+mod confirm;
 mod conformance;
 mod connector;
 mod convergence;
