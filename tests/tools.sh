@@ -6,10 +6,14 @@
 # PROMETHEUS and PROMTOOL, or from the PATH. What neither has, this gets from the
 # Debian-like distribution: it installs the packages as root, or with a sudo that asks
 # nothing, or without root unpacks them under target/test-tools/.
+#
+# A Prometheus 3 beside that comes from the variable PROMETHEUS3, or is unpacked there from
+# a newer suite of Debian; without one, the tests that need it say that they are skipped.
 
 tools=$PWD/${CARGO_TARGET_DIR:-target}/test-tools
 [[ ${CARGO_TARGET_DIR:-} == /* ]] && tools=$CARGO_TARGET_DIR/test-tools
 unpacked=$tools/root/usr/bin
+prometheus3=$tools/prometheus3
 
 fail() {
     printf "$me: %s\n" "$@" >&2
@@ -125,4 +129,68 @@ need() {
         printf '%-10s %-14s %s\n' "$program" "$version" "$path"
         export "$(variable "$program")=$path"
     done
+}
+
+# Finds or gets a Prometheus 3, says which, and tells the tests in PROMETHEUS3. Whatever
+# goes wrong, they can run without.
+want_prometheus3() {
+    local found version
+    if [[ -n ${PROMETHEUS3:-} ]]; then
+        found=$(cd "$called_from" && realpath -- "$(command -v -- "$PROMETHEUS3")" 2>/dev/null) ||
+            fail "PROMETHEUS3 is set to '$PROMETHEUS3', which is no program that can be run." \
+                "Point it to a Prometheus 3, or unset it to have one looked for."
+        is_prometheus3 "$found" || fail "PROMETHEUS3 is set to '$PROMETHEUS3', which does not say that it is version 3 or newer."
+    elif is_prometheus3 "${PROMETHEUS:-}"; then
+        found=$PROMETHEUS
+    else
+        found=$prometheus3/root/usr/bin/prometheus
+        is_prometheus3 "$found" || get_prometheus3 || {
+            echo "$me: no Prometheus 3; set PROMETHEUS3 to one to run the tests that need it"
+            return 0
+        }
+    fi
+    version=$(version prometheus "$found")
+    printf '%-10s %-14s %s\n' prometheus "$version" "$found"
+    export PROMETHEUS3=$found
+}
+
+is_prometheus3() { [[ -x $1 && $(version prometheus "$1") =~ ^([3-9]|[1-9][0-9]+)\. ]]; }
+
+# Unpacks the first Prometheus 3 that a newer suite of Debian has, with lists of packages of
+# its own. Where that fails it is not tried again for a day.
+get_prometheus3() {
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg failed=$prometheus3/failed suite mirror
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null && [[ -r $keyring ]] || return 1
+    [[ -z $(find "$failed" -mtime -1 2>/dev/null) ]] || {
+        echo "$me: getting a Prometheus 3 failed within the last day; remove $failed to try again"
+        return 1
+    }
+    # The mirror that this machine uses.
+    mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null |
+        grep -v '/snapshot' | head -n1 | tr -d ' ' || true)
+    for suite in testing unstable; do
+        echo "$me: getting a Prometheus 3 from Debian $suite, unpacked under $prometheus3"
+        rm -rf "$prometheus3"
+        if unpack_prometheus "$suite" "${mirror:-http://deb.debian.org/debian}" "$keyring" &&
+            is_prometheus3 "$prometheus3/root/usr/bin/prometheus"; then
+            rm -rf "$prometheus3"/{apt,debs}
+            return 0
+        fi
+    done
+    rm -rf "$prometheus3"
+    mkdir -p "$prometheus3"
+    touch "$failed"
+    return 1
+}
+
+unpack_prometheus() {
+    local folder=$prometheus3/apt
+    mkdir -p "$folder"/{state/lists,cache/archives}/partial "$prometheus3"/{debs,root}
+    echo "deb [signed-by=$3] $2 $1 main" >"$folder/sources.list"
+    local get=(apt-get -qq -o "Dir::State=$folder/state" -o "Dir::Cache=$folder/cache"
+        -o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o Dir::State::status=/dev/null -o APT::Sandbox::User=root
+        -o Acquire::http::Timeout=10 -o Acquire::Retries=0)
+    "${get[@]}" update && (cd "$prometheus3/debs" && "${get[@]}" download prometheus) &&
+        dpkg -x "$prometheus3"/debs/prometheus_*.deb "$prometheus3/root"
 }

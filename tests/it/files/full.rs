@@ -15,26 +15,38 @@ use crate::support::wait::{SOON, ensure, eventually};
 /// For so long nothing should happen.
 const FULL: Duration = Duration::from_secs(10);
 
+/// What is left at first, in bytes.
+const FREE: u64 = 12 << 10;
+
 const NO_SPACE: &str = "no space";
 
 async fn a_full_disk_keeps_the_old_document_is_said_once_and_recovered_from(etcd: Etcd) {
     needs!(may_mount(), "needs root to mount");
-    fills_up(&etcd, &Volume::tmpfs(64), 12 << 10, FULL).await;
+    fills_up(&etcd, &Volume::tmpfs(64), FULL, &[]).await;
 }
 
 async fn so_does_one_with_a_device_below_it(etcd: Etcd) {
     needs!(may_mount_ext4(), "needs root to mount, a loop device and mkfs.ext4");
-    fills_up(&etcd, &Volume::ext4(8), 12 << 10, FULL / 4).await;
+    fills_up(&etcd, &Volume::ext4(8), FULL / 4, &[]).await;
+}
+
+async fn so_does_one_on_which_the_file_is_written_in_place(etcd: Etcd) {
+    needs!(may_mount(), "needs root to mount");
+    fills_up(&etcd, &Volume::tmpfs(64), FULL / 4, &["--in-place"]).await;
 }
 
 /// The fleet grows until a volume is full, and on; then space is freed.
-async fn fills_up(etcd: &Etcd, volume: &Volume, free: u64, full: Duration) {
+async fn fills_up(etcd: &Etcd, volume: &Volume, full: Duration, more: &[&str]) {
     let file = TargetFile::at(volume.path().join("targets.json"));
     let path = volume.path().to_str().unwrap();
     register(etcd, 0..100).await;
-    let mut daemon = following(etcd, &file, &[]).await;
-    let filler = volume.fill(free);
-    let reader = Reader::with_pauses(&file, Duration::from_millis(1));
+    let mut daemon = following(etcd, &file, more).await;
+    let filler = volume.fill(FREE);
+    let reader = if more.is_empty() {
+        Reader::with_pauses(&file, Duration::from_millis(1))
+    } else {
+        Reader::of_file_in_place(&file)
+    };
 
     let mut fleet = 100;
     eventually(3 * SOON, "the disk is full", async || {
@@ -114,6 +126,7 @@ async fn a_disk_without_inodes_is_a_full_disk_too(etcd: Etcd) {
 on_embedded!(
     a_full_disk_keeps_the_old_document_is_said_once_and_recovered_from,
     so_does_one_with_a_device_below_it,
+    so_does_one_on_which_the_file_is_written_in_place,
     a_daemon_that_starts_on_a_full_disk_keeps_the_document_and_recovers,
     a_disk_without_inodes_is_a_full_disk_too,
 );

@@ -14,6 +14,9 @@ use crate::support::wait::SOON;
 
 const KILLS: usize = 1_000;
 
+/// Of a daemon that writes in place.
+const KILLS_IN_PLACE: usize = 100;
+
 /// Some daemons live for up to so long: most of a start.
 const START: Duration = Duration::from_millis(30);
 
@@ -23,14 +26,25 @@ const PUBLISHING: Duration = Duration::from_millis(15);
 const PACE: Duration = Duration::from_millis(5);
 
 async fn a_thousand_kills_at_random_instants_tear_nothing_and_leave_nothing(etcd: Etcd) {
-    let etcd = Arc::new(etcd);
     let file = TargetFile::new();
+    kills(etcd, &file, Reader::start(&file), KILLS, &AT_ONCE).await;
+    assert_eq!(leftovers(&file), [""; 0]);
+}
+
+async fn kills_in_the_middle_of_a_write_in_place_leave_no_part_that_can_be_read(etcd: Etcd) {
+    let file = TargetFile::new();
+    let more = [&AT_ONCE[..], &["--in-place"]].concat();
+    kills(etcd, &file, Reader::of_file_in_place(&file), KILLS_IN_PLACE, &more).await;
+}
+
+/// Churn, and a daemon that dies of it again and again, until the last one.
+async fn kills(etcd: Etcd, file: &TargetFile, reader: Reader, kills: usize, more: &[&str]) {
+    let etcd = Arc::new(etcd);
     let mut random = Random::new();
     let mut churn = Churn::drawn(&etcd, PACE, random.fork());
-    let reader = Reader::start(&file);
     let start = Instant::now();
-    for number in 0..KILLS {
-        let mut daemon = Daemon::start(&etcd, &file, &AT_ONCE);
+    for number in 0..kills {
+        let mut daemon = Daemon::start(&etcd, file, more);
         let mut longest = START;
         if number % 2 == 1 {
             daemon.wait_for_log("published").await;
@@ -43,7 +57,7 @@ async fn a_thousand_kills_at_random_instants_tear_nothing_and_leave_nothing(etcd
     let took = start.elapsed();
 
     // The next one clears up.
-    let mut daemon = Daemon::start(&etcd, &file, &AT_ONCE);
+    let mut daemon = Daemon::start(&etcd, file, more);
     churn.stop().await;
     let document = churn.ledger().document();
     file.becomes(&document, SOON).await;
@@ -52,12 +66,14 @@ async fn a_thousand_kills_at_random_instants_tear_nothing_and_leave_nothing(etcd
     let documents = seen.documents.len();
     let states = churn.ledger().states();
     eprintln!(
-        "{KILLS} kills in {took:?}: {} reads of {documents} documents, {states} states",
+        "{kills} kills in {took:?}: {} reads of {documents} documents, {states} states",
         seen.reads
     );
     churn.ledger().knows(&seen);
-    assert_eq!(leftovers(&file), [""; 0]);
-    assert!(documents >= KILLS / 2, "{documents} documents");
+    assert!(documents >= kills / 2, "{documents} documents");
 }
 
-on_embedded!(a_thousand_kills_at_random_instants_tear_nothing_and_leave_nothing);
+on_embedded!(
+    a_thousand_kills_at_random_instants_tear_nothing_and_leave_nothing,
+    kills_in_the_middle_of_a_write_in_place_leave_no_part_that_can_be_read,
+);

@@ -87,7 +87,7 @@ async fn never_readable_as_a_part(etcd: Etcd, inside: &TargetFile, outside: &Tar
     let document = churn.ledger().document();
     outside.becomes(&document, SOON).await;
     let seen = reader.finish();
-    eprintln!("{} documents, {} unreadable", seen.documents.len(), seen.unreadable);
+    eprintln!("{} documents, {} unfinished", seen.documents.len(), seen.unfinished);
     assert!(seen.documents.len() > 50, "{} documents", seen.documents.len());
     churn.ledger().knows(&seen);
     assert_eq!(outside.mode(), mode);

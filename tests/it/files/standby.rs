@@ -38,6 +38,10 @@ async fn standby(etcd: &Etcd, file: &TargetFile, first: &Daemon) -> Daemon {
     daemon
 }
 
+async fn takes_over(daemon: &Daemon) {
+    daemon.says("WARN", &["taking over"]).await;
+}
+
 async fn one_writes_the_other_stands_by_and_takes_over_within_two_seconds(etcd: Etcd) {
     let etcd = Arc::new(etcd);
     let file = TargetFile::new();
@@ -57,7 +61,7 @@ async fn one_writes_the_other_stands_by_and_takes_over_within_two_seconds(etcd: 
         ensure(writes(&second) > 0, || "not yet".to_owned())
     })
     .await;
-    second.wait_for_log("taking over").await;
+    takes_over(&second).await;
     churn.stop().await;
     let document = churn.ledger().document();
     file.becomes(&document, RECOVERED).await;
@@ -80,7 +84,7 @@ async fn a_takeover_without_a_change_writes_nothing_and_one_with_a_change_is_qui
             // What is written last by a clean stop is not written again.
             assert_eq!(first.stop().await, 0);
         }
-        second.wait_for_log("taking over").await;
+        takes_over(&second).await;
         always(QUIET / 2, "it is right already", unchanged(&file)).await;
         etcd.put(&format!("/services/web/{number}"), format!("10.0.0.{number}:80")).await;
         file.becomes(&etcd.document(), RECOVERED).await;

@@ -14,13 +14,12 @@ use crate::support::wait::{SOON, always, ensure, eventually};
 const QUIET: Duration = Duration::from_secs(2);
 
 /// What is in the way of a typing error.
-const FOREIGN: [&str; 6] = [
+const FOREIGN: [&str; 5] = [
     "global:\n  scrape_interval: 15s\nscrape_configs:\n  - job_name: node\n",
     "{\"a\": 1}",
     "[{\"targets\": [\"10.0.0.1:80\"]",
     "[1, 2]",
     "\"text\"",
-    " \n",
 ];
 
 async fn what_is_no_document_is_refused_with_2_and_untouched_unless_forced(etcd: Etcd) {
@@ -65,7 +64,7 @@ async fn our_own_file_that_was_damaged_in_between_is_healed(etcd: Etcd) {
 
 async fn an_empty_file_and_null_are_nobodys(etcd: Etcd) {
     etcd.put("/services/web/1", "10.0.0.1:80").await;
-    for text in ["", "null", "null\n", "[]", "[ ]\n"] {
+    for text in ["", " \n", "null", "null\n", "[]", "[ ]\n"] {
         let file = TargetFile::new();
         file.write(text);
         let mut daemon = following(&etcd, &file, &[]).await;
@@ -116,15 +115,15 @@ async fn leftovers_of_the_dead_are_removed_at_the_start_and_other_files_are_not(
     let mut daemon = following(&etcd, &file, &[]).await;
     assert_eq!(daemon.stop().await, 0);
     let stage = file.directory().join(super::STAGE);
-    for name in ["dead.tmp", "notes.txt"] {
-        fs::write(stage.join(name), "[").unwrap();
-    }
+    let (dead, other) = (stage.join("targets.json.dEaD42.tmp"), stage.join("notes.txt"));
+    fs::write(&dead, "[").unwrap();
+    fs::write(&other, "[").unwrap();
     let mut daemon = following(&etcd, &file, &[]).await;
     eventually(SOON, "the leftover is gone", async || {
-        ensure(!stage.join("dead.tmp").exists(), || "it is there".to_owned())
+        ensure(!dead.exists(), || "it is there".to_owned())
     })
     .await;
-    assert!(stage.join("notes.txt").exists());
+    assert!(other.exists());
     assert_eq!(daemon.stop().await, 0);
 }
 

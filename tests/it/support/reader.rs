@@ -25,7 +25,7 @@ pub(crate) struct Seen {
     /// Why bad reads were bad.
     pub(crate) broken: Vec<String>,
     /// Reads in the middle of a write in place, which nobody can take for a document.
-    pub(crate) unreadable: usize,
+    pub(crate) unfinished: usize,
 }
 
 impl Reader {
@@ -33,7 +33,8 @@ impl Reader {
         Self::with_pauses(file, Duration::ZERO)
     }
 
-    /// Of a file that is written in place: what begins with NUL is no document to anybody, so
+    /// Of a file that is written in place: it may be read while it is written. Then it must not
+    /// be readable, neither as JSON nor as YAML, to which nothing at all is a document: so
     /// whoever reads it keeps what it had.
     pub(crate) fn of_file_in_place(file: &TargetFile) -> Self {
         Self::spawn(file, Duration::ZERO, true)
@@ -96,8 +97,8 @@ impl Look {
             if last.is_some() || read.is_ok() {
                 let mut seen = self.seen.lock().unwrap();
                 seen.reads += 1;
-                if self.in_place && read.as_ref().is_ok_and(|bytes| bytes.starts_with(b"\0")) {
-                    seen.unreadable += 1;
+                if self.in_place && read.as_ref().is_ok_and(|bytes| is_unfinished(bytes)) {
+                    seen.unfinished += 1;
                 } else if last.as_ref() != Some(&read) {
                     seen.note(&read);
                     last = Some(read);
@@ -110,6 +111,10 @@ impl Look {
             }
         }
     }
+}
+
+fn is_unfinished(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && serde_json::from_slice::<serde_json::Value>(bytes).is_err()
 }
 
 impl Seen {
