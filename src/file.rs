@@ -10,6 +10,7 @@
 //! Everything here blocks: call it where that is allowed. The only module that does file I/O.
 
 mod identity;
+mod link;
 mod small;
 
 use std::fs::{self, File, Permissions};
@@ -23,6 +24,7 @@ use thiserror::Error;
 use crate::core::render::Document;
 
 pub use identity::{DirectoryId, Identity, Mode};
+pub use link::Route;
 pub use small::read_small;
 
 /// Of the subdirectory that holds temporary files.
