@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use crate::actors::auditor::{Auditor, Peers};
-use crate::actors::drift::DriftWatcher;
+use crate::actors::drift::{DriftWatcher, Watched};
 use crate::actors::messages::{
     Close, FirstPublish, Flush, LastFailure, Release, Relist, Stop, Subscribe, Unpublished,
 };
@@ -158,8 +158,8 @@ impl Actors {
         let hints = Subscribe(persister.clone().recipient());
         registry.send(hints).await.map_err(|_| Error::Died)?;
         let inspect = persister.clone().recipient();
-        let drift =
-            DriftWatcher::new(config.target_file.clone(), config.drift_interval, inspect).start();
+        let outputs = vec![Watched::File(config.target_file.clone())];
+        let drift = DriftWatcher::new(outputs, config.drift_interval, inspect).start();
         let etcd_thread = Arbiter::new();
         let (observed, settings) = (registry.clone().recipient(), config.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), move |_| {

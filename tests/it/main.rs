@@ -24,6 +24,7 @@ mod guard;
 mod listing;
 mod members;
 mod model;
+mod notices;
 mod once;
 mod outage;
 mod publishing;
