@@ -20,6 +20,7 @@ mod drift;
 #[path = "../embedded/mod.rs"]
 mod embedded;
 mod embedded_faults;
+mod exhausted;
 mod guard;
 mod listing;
 mod members;

@@ -1,6 +1,6 @@
 //! The daemon under test, as a child process.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -49,7 +49,17 @@ impl Daemon {
 
     /// Starts it with these arguments and environment variables and no others.
     pub(crate) fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = command(env!("CARGO_BIN_EXE_etcd-sd"));
+        Self::spawn(command(env!("CARGO_BIN_EXE_etcd-sd")), args, variables)
+    }
+
+    /// Has this command become the daemon: its last argument is followed by the daemon's path
+    /// and these arguments.
+    pub(crate) fn run_by(mut command: Command, args: &[&str]) -> Self {
+        command.arg(env!("CARGO_BIN_EXE_etcd-sd"));
+        Self::spawn(command, args, &[])
+    }
+
+    fn spawn(mut command: Command, args: &[&str], variables: &[(&str, &str)]) -> Self {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ETCD_SD_")) {
             command.env_remove(name);
         }
