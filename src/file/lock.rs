@@ -49,7 +49,7 @@ impl Lock {
                     warn!(%path, %error, "this file system has no locks; nothing keeps two daemons from writing the same file");
                 }
             }
-            let id = file.metadata().map(|metadata| DirectoryId::of(&metadata));
+            let id = file.metadata().map(|metadata| DirectoryId::by(&metadata));
             let id = id.map_err(|error| Error::new("look at", path, error, 0))?;
             let lock = Self { path: path.to_owned(), id, _file: file };
             // Another one may have been put in its place before it was locked.
@@ -72,7 +72,7 @@ impl Lock {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Ok(Some(Asked::Theirs { pid: None }));
         }
-        let id = file.metadata().map(|metadata| DirectoryId::of(&metadata));
+        let id = file.metadata().map(|metadata| DirectoryId::by(&metadata));
         let id = id.map_err(|error| Error::new("look at", path, error, 0))?;
         Ok(Some(Asked::Ours(Self { path: path.to_owned(), id, _file: file })))
     }
@@ -80,7 +80,7 @@ impl Lock {
     /// Whether it is the lock that whoever asks for `path` would find held.
     pub(super) fn stands_at(&self, path: &Path) -> bool {
         self.path == path
-            && fs::metadata(path).is_ok_and(|metadata| DirectoryId::of(&metadata) == self.id)
+            && fs::metadata(path).is_ok_and(|metadata| DirectoryId::by(&metadata) == self.id)
     }
 }
 
