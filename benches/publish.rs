@@ -8,7 +8,7 @@ use std::error::Error;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use etcd_sd::file::{Mode, TargetFile};
+use etcd_sd::file::{Access, TargetFile};
 
 use fixtures::{SIZES, registry};
 
@@ -21,7 +21,7 @@ fn publish(criterion: &mut Criterion) {
 fn try_publish(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     // On the disk of the build, since /tmp may be none.
     let directory = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
-    let file = TargetFile::new(directory.path().join("tgroups.json"));
+    let file = TargetFile::new(directory.path().join("tgroups.json")).locate()?;
     let mut group = criterion.benchmark_group("publish");
     for size in SIZES {
         let Some(document) = registry(size).render() else {
@@ -32,7 +32,7 @@ fn try_publish(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             BenchmarkId::new("replace", size),
             &document,
             |bencher, document| {
-                bencher.iter(|| assert!(file.replace(document, Mode::default()).is_ok()));
+                bencher.iter(|| assert!(file.replace(document, Access::default()).is_ok()));
             },
         );
         group.bench_with_input(

@@ -3,11 +3,13 @@
 mod signals;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
@@ -76,6 +78,15 @@ pub enum Error {
         /// The target file.
         path: String,
     },
+    /// Another etcd-sd writes what this one was told to.
+    #[error("another etcd-sd writes {}, and by the end of --timeout it did not hold what etcd does; see its log", .path.display())]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is to be written may be somebody else's.
+    #[error(transparent)]
+    Foreign(file::Error),
     /// An actor died.
     #[error("a part of the program ended on its own")]
     Died,
@@ -89,6 +100,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
+            Self::Foreign(_) => 2,
             Self::NoList { .. } => 3,
             Self::Refused { .. } => 4,
             _ => 1,
@@ -110,10 +122,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         version = env!("CARGO_PKG_VERSION"),
         servers = %config.servers.iter().map(Server::as_str).collect::<Vec<_>>().join(","),
         prefix = %config.prefix,
-        target_file = %config.target_file.path().display(),
+        target_file = config.target_file.as_ref().map(|file| file.path().display().to_string()),
+        target_dir = config.target_dir.as_ref().map(|directory| directory.display().to_string()),
         "starting"
     );
     let mut requests = Requests::hear().map_err(Error::Signals)?;
+    vouch(&config).await?;
     let actors = Actors::start(config).await?;
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
@@ -133,6 +147,17 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     ended.and(stopped)
 }
 
+/// Whoever gives the path of another program's file by mistake learns it at once. What else is
+/// wrong with the file is tried again and again, once the daemon runs.
+async fn vouch(config: &Config) -> Result<(), Error> {
+    let Some(file) = config.target_file.clone() else { return Ok(()) };
+    let vouching = spawn_blocking(move || file.locate().and_then(|place| place.vouch()));
+    match vouching.await {
+        Ok(Err(error @ file::Error::Foreign { .. })) => Err(Error::Foreign(error)),
+        _ => Ok(()),
+    }
+}
+
 /// The actors.
 struct Actors {
     watcher: Addr<EtcdWatcher>,
@@ -150,16 +175,22 @@ struct Actors {
 
 impl Actors {
     async fn start(config: Config) -> Result<Self, Error> {
-        let path = config.target_file.path().display().to_string();
+        let path = config.target_file.as_ref().map(|file| file.path().display().to_string());
+        let path = path.unwrap_or_default();
+        let guard = config.guard;
         let registry = Registry::new(config.prefix.clone()).start();
-        let (file, pull) = (config.target_file.clone(), registry.clone().recipient());
-        let (guard, refuses) = (config.guard, config.once.is_some());
-        let persister = Persister::new(file, config.debounce, pull).guarded(guard, refuses).start();
+        let mut persister = Persister::new(config.debounce, registry.clone().recipient())
+            .guarded(guard, config.once.is_some());
+        if let Some(file) = config.target_file.clone() {
+            persister = persister.to_file(file);
+        }
+        let persister = persister.start();
         let hints = Subscribe(persister.clone().recipient());
         registry.send(hints).await.map_err(|_| Error::Died)?;
         let inspect = persister.clone().recipient();
         let drift =
-            DriftWatcher::new(config.target_file.clone(), config.drift_interval, inspect).start();
+            DriftWatcher::new(config.target_file.clone().unwrap(), config.drift_interval, inspect)
+                .start();
         let etcd_thread = Arbiter::new();
         let (observed, settings) = (registry.clone().recipient(), config.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), move |_| {
@@ -270,6 +301,7 @@ fn unpublished(why: Unpublished, settings: GuardSettings, path: String) -> Error
     match why {
         Unpublished::Failed(error) => Error::Publish(error),
         Unpublished::Refused(hold) => Error::Refused { hold: Box::new(hold), settings, path },
+        Unpublished::Elsewhere { path } => Error::Elsewhere { path },
     }
 }
 

@@ -1,10 +1,10 @@
 //! The command line and the environment, checked and turned into a [`Config`].
 
 mod args;
+mod output;
 mod parse;
 mod security;
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,11 +17,9 @@ use crate::etcd::{Connector, Patience, Server};
 use crate::file::TargetFile;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
+pub use output::OutputError;
 pub use parse::Servers;
 pub use security::{SecurityArgs, SecurityError};
-
-/// The endings that `file_sd_configs` accepts.
-const ENDINGS: [&str; 6] = ["json", "yml", "yaml", "JSON", "YML", "YAML"];
 
 /// Nothing that is done again and again may come more often.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -42,8 +40,10 @@ pub struct Config {
     pub audit_interval: Option<Duration>,
     /// The most keys below the prefix.
     pub max_entries: usize,
-    /// What Prometheus reads.
-    pub target_file: TargetFile,
+    /// The single file that Prometheus reads; `None` for none.
+    pub target_file: Option<TargetFile>,
+    /// The directory with one file a service; `None` for none.
+    pub target_dir: Option<PathBuf>,
     /// When a burst of changes is over.
     pub debounce: Debounce,
     /// Which removals are too many to be believed.
@@ -81,36 +81,9 @@ pub enum ConfigError {
     /// About TLS or authentication.
     #[error(transparent)]
     Security(#[from] SecurityError),
-    /// It names no file.
-    #[error("--target-file {}: not a file name; give a path such as /etc/prometheus/tgroups.json", .0.display())]
-    NoFileName(PathBuf),
-    /// Prometheus would refuse its configuration.
-    #[error(
-        "--target-file {}: Prometheus reads only names that end in .json, .yml or .yaml; \
-         the content is JSON, so .json is best", .0.display()
-    )]
-    Ending(PathBuf),
-    /// A directory made here could not be the one that Prometheus watches.
-    #[error("--target-file {}: {} is no directory; create it first", path.display(), directory.display())]
-    NoDirectory {
-        /// The target file.
-        path: PathBuf,
-        /// Where it should be.
-        directory: PathBuf,
-    },
-    /// It may be there, but can't be looked at.
-    #[error("--target-file {}: cannot look at its directory {}: {source}", path.display(), directory.display())]
-    Directory {
-        /// The target file.
-        path: PathBuf,
-        /// Where it should be.
-        directory: PathBuf,
-        /// Why it can't.
-        source: std::io::Error,
-    },
-    /// A directory can't be replaced by a file.
-    #[error("--target-file {}: that is a directory; give the path of a file in it", .0.display())]
-    IsDirectory(PathBuf),
+    /// About the files to write.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 impl Arguments {
@@ -148,13 +121,15 @@ impl Arguments {
             idle: etcd.keepalive_time,
             answer: etcd.keepalive_timeout,
         };
+        let (target_file, target_dir) = output::check(&target)?;
         Ok(Config {
             servers,
             connector: Connector::new(patience, credentials),
             prefix: etcd.prefix,
             audit_interval,
             max_entries: etcd.max_entries,
-            target_file: check_target_file(target.target_file)?,
+            target_file,
+            target_dir,
             debounce: Debounce::new(quiet, ceiling),
             guard: GuardSettings {
                 ratio: guard.guard_ratio,
@@ -165,28 +140,6 @@ impl Arguments {
             once: running.once.then_some(running.timeout),
         })
     }
-}
-
-fn check_target_file(path: PathBuf) -> Result<TargetFile, ConfigError> {
-    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-        return Err(ConfigError::NoFileName(path));
-    }
-    if path.is_dir() {
-        return Err(ConfigError::IsDirectory(path));
-    }
-    if !ENDINGS.iter().any(|&ending| path.extension().is_some_and(|found| found == ending)) {
-        return Err(ConfigError::Ending(path));
-    }
-    let file = TargetFile::new(path);
-    let (path, directory) = (file.path().to_owned(), file.directory().to_owned());
-    match directory.metadata() {
-        Ok(metadata) if metadata.is_dir() => {}
-        Err(source) if source.kind() != ErrorKind::NotFound => {
-            return Err(ConfigError::Directory { path, directory, source });
-        }
-        _ => return Err(ConfigError::NoDirectory { path, directory }),
-    }
-    Ok(file)
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ fn arm(
     armed: Option<file::DirectoryId>,
     hints: mpsc::Sender<()>,
 ) -> Result<Option<Armed>, ArmError> {
-    let directory = file.directory_id().map_err(ArmError::Directory)?;
+    let directory = file::directory_id(file.directory()).map_err(ArmError::Directory)?;
     if armed == Some(directory) {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! All messages that the actors exchange.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::{Message, MessageResponse, Recipient};
@@ -93,6 +94,12 @@ pub enum Unpublished {
     /// It could not be written.
     #[error(transparent)]
     Failed(Arc<file::Error>),
+    /// Another process writes it, and it is not as this one would have it.
+    #[error("another etcd-sd writes {}, and it does not hold what etcd does", .path.display())]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+    },
     /// The guard is told to refuse what it would else hold.
     #[error("it would remove {} targets", .0.removals)]
     Refused(Hold),
@@ -102,6 +109,13 @@ pub enum Unpublished {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Relist(pub RelistReason);
+
+/// `Persister` to `EtcdWatcher`: answer once the registry is as new as etcd was when this came,
+/// by a linearizable read. As long as etcd can't be asked, there is no answer; `false` if the
+/// watcher ends before.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct Confirm;
 
 /// `app` to `EtcdWatcher`: end, and answer once the registry has all that was received.
 #[derive(Message)]

@@ -20,6 +20,7 @@ pub mod auditor;
 mod chunks;
 pub mod drift;
 pub mod messages;
+mod output;
 mod pages;
 pub mod persister;
 mod publish;

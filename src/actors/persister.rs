@@ -1,11 +1,12 @@
-//! `Persister`: keeps the target file equal to the document.
+//! `Persister`: keeps the target file, and whatever else it publishes to, equal to the document.
 //!
 //! It pulls the document on a hint, when [`core::persist`](crate::core::persist) says that
-//! it is time, and compares, writes and heals the file where blocking is allowed. At most one
+//! it is time, and compares, writes and heals its outputs where blocking is allowed. At most one
 //! such task is under way.
 
 mod answers;
 mod holding;
+mod voice;
 
 use std::mem;
 use std::sync::Arc;
@@ -14,60 +15,88 @@ use std::time::Instant;
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, SpawnHandle, WrapFuture,
 };
-use tracing::{error, info, warn};
 
-use super::messages::{Dirty, Inspect, Render, Unpublished};
-use super::publish::{Disk, Report, Written, now, work};
+use super::messages::{Confirm, Dirty, Inspect, Render, Unpublished};
+use super::output::Output;
+use super::output::file::FileOutput;
+use super::publish::{Confirmed, Disk, Held, Report, STANDBY_PERIOD, now, work};
 use crate::backoff::Backoff;
 use crate::core::debounce::Debounce;
 use crate::core::guard::{Guard, GuardSettings};
 use crate::core::persist::{Outcome, Schedule, Step, Task};
-use crate::file::{Error, TargetFile};
-use crate::telemetry::{Chain, seconds};
+use crate::file::TargetFile;
 use answers::Answers;
 use holding::Holding;
+use voice::{News, Voice};
 
 /// The actor that writes.
 pub struct Persister {
-    file: TargetFile,
     registry: Recipient<Render>,
+    /// Whom to ask whether the registry is new enough to take over; `None` if it always is.
+    confirmer: Option<Recipient<Confirm>>,
+    confirmed: Vec<Confirmed>,
     schedule: Schedule,
     /// When the next step is due at the earliest, and the timer for that.
     timer: Option<(Instant, SpawnHandle)>,
     backoff: Backoff,
     disk: Disk,
     holding: Holding,
-    failure: Option<Arc<Error>>,
-    fighting: bool,
-    unsynced: bool,
+    /// One for each output.
+    voices: Vec<Voice>,
+    /// Where it publishes, for the log.
+    paths: String,
     answers: Answers,
 }
 
 impl Persister {
-    /// Writes what `registry` renders to `file`, when `debounce` says that it is time. Mass
-    /// removals are held by the default settings of the guard.
+    /// Publishes what `registry` renders, when `debounce` says that it is time: nowhere, until
+    /// it is told where to. Mass removals are held by the default settings of the guard.
     #[must_use]
-    pub fn new(file: TargetFile, debounce: Debounce, registry: Recipient<Render>) -> Self {
+    pub fn new(debounce: Debounce, registry: Recipient<Render>) -> Self {
         Self {
-            file,
             registry,
+            confirmer: None,
+            confirmed: Vec::new(),
             schedule: Schedule::new(debounce),
             timer: None,
             backoff: Backoff::for_disk(),
             disk: Disk::default(),
             holding: Holding::default(),
-            failure: None,
-            fighting: false,
-            unsynced: false,
+            voices: Vec::new(),
+            paths: String::new(),
             answers: Answers::default(),
         }
     }
 
-    /// Holds mass removals by these settings; with `refuses`, a document that would need it is
-    /// not published at all.
+    /// Publishes to this file.
     #[must_use]
-    pub fn guarded(mut self, settings: GuardSettings, refuses: bool) -> Self {
-        (self.disk.guard, self.disk.refuses) = (Guard::new(settings), refuses);
+    pub fn to_file(self, file: TargetFile) -> Self {
+        self.to(Box::new(FileOutput::new(file)))
+    }
+
+    /// Holds mass removals by these settings; with `once`, a document that would need it is not
+    /// published at all, and what another process writes is only looked at.
+    #[must_use]
+    pub fn guarded(mut self, settings: GuardSettings, once: bool) -> Self {
+        (self.disk.guard, self.disk.once) = (Guard::new(settings), once);
+        self
+    }
+
+    /// Asks there, before it publishes where another process has published until now, whether
+    /// the registry is as new.
+    #[must_use]
+    pub fn confirming(mut self, confirmer: Recipient<Confirm>) -> Self {
+        self.confirmer = Some(confirmer);
+        self
+    }
+
+    fn to(mut self, output: Box<dyn Output>) -> Self {
+        if !self.paths.is_empty() {
+            self.paths.push(',');
+        }
+        self.paths.push_str(&output.path().display().to_string());
+        self.disk.outputs.push(Held::new(output));
+        self.voices.push(Voice::default());
         self
     }
 
@@ -82,12 +111,12 @@ impl Persister {
             Step::Wait(until) => self.wake(until, now, ctx),
             Step::Work => {
                 let task = self.schedule.begin(now);
-                let (file, disk) = (self.file.clone(), mem::take(&mut self.disk));
-                let work = work(file, self.registry.clone(), disk, task);
-                ctx.spawn(work.into_actor(self).map(move |(disk, result), actor, ctx| {
+                let (disk, confirmed) = (mem::take(&mut self.disk), mem::take(&mut self.confirmed));
+                let work = work(self.registry.clone(), disk, task, confirmed);
+                ctx.spawn(work.into_actor(self).map(move |(disk, report), actor, ctx| {
                     actor.disk = disk;
                     actor.heed_guard(ctx);
-                    actor.finish(task, result);
+                    actor.finish(task, report, ctx);
                     actor.proceed(ctx);
                 }));
             }
@@ -110,96 +139,66 @@ impl Persister {
         self.timer = Some((until, timer));
     }
 
-    fn finish(&mut self, task: Task, result: Result<Report, Error>) {
+    fn finish(&mut self, task: Task, report: Report, ctx: &mut Context<Self>) {
         let now = now();
-        let (outcome, answer) = match result {
-            Ok(Report::Refused(hold)) => {
-                self.holding.refused = Some(hold);
-                (Outcome::Looked, Err(Unpublished::Refused(hold)))
-            }
-            Ok(report) => (self.succeed(task, &report, now), Ok(())),
-            Err(error) => {
-                let error = Arc::new(error);
-                (self.fail(&error, now), Err(Unpublished::Failed(error)))
-            }
+        let again = report.outputs.iter().filter_map(|done| done.again).min();
+        let (has_failed, has_published) = (report.has_failed(), report.has_published());
+        let delay = if has_failed { self.backoff.failed(now) } else { STANDBY_PERIOD };
+        self.holding.refused = report.refused.or(self.holding.refused.filter(|_| !has_published));
+        if has_published && !has_failed {
+            self.backoff.succeeded(now);
+        }
+        self.ask_for_confirmation(&report, ctx);
+        let held = self.disk.guard.hold().map(|hold| hold.removals);
+        let document = self.disk.document.as_ref();
+        let news = document.map(|document| News { document, held, task });
+        let outputs = self.disk.outputs.iter().zip(&mut self.voices);
+        for ((held, voice), done) in outputs.zip(report.outputs) {
+            voice.say(held.output.as_ref(), done, news, delay, now);
+        }
+        let outcome = if has_failed {
+            Outcome::Failed(delay)
+        } else if report.not_ready {
+            Outcome::NotReady
+        } else if self.disk.once && task.wants_document() && self.disk.differing().is_some() {
+            Outcome::Failed(STANDBY_PERIOD)
+        } else if has_published {
+            Outcome::Done
+        } else {
+            Outcome::Looked
         };
         self.schedule.finish(task, outcome, now);
+        if let Some(again) = again {
+            self.schedule.look_at(again);
+        }
+        let failure = self.voices.iter().find_map(Voice::failure).filter(|_| has_failed);
+        let answer = match (failure, report.refused) {
+            (Some(error), _) => Err(Unpublished::Failed(Arc::clone(error))),
+            (None, Some(hold)) => Err(Unpublished::Refused(hold)),
+            (None, None) => Ok(()),
+        };
         self.answer(task, &answer);
     }
 
-    fn succeed(&mut self, task: Task, report: &Report, now: Instant) -> Outcome {
-        let path = self.file.path().display();
-        let (drift, written) = match report {
-            Report::NotReady => return Outcome::NotReady,
-            Report::Looked(None) | Report::Refused(_) => return Outcome::Looked,
-            Report::Looked(Some(drift)) => {
-                info!(%path, found = %drift, "the target file changed; left alone until the first complete list");
-                return Outcome::Looked;
-            }
-            Report::Published { drift, written } => (*drift, written),
-        };
-        self.holding.refused = None;
-        self.backoff.succeeded(now);
-        if self.failure.take().is_some() {
-            info!(%path, "the target file can be written again");
-        }
-        if let Some(document) = &self.disk.published {
-            let (revision, services) = (document.revision().0, document.services());
-            let (targets, bytes) = (document.targets(), document.len());
-            let held = self.disk.guard.hold().map(|hold| hold.removals);
-            let since_change_seconds = task.since.map(|since| seconds(now - since));
-            match written {
-                Written::Before => {}
-                Written::Elsewhere => {
-                    info!(%path, revision, services, targets, held, bytes, "the target file is right already");
+    /// The answer may take as long as etcd is away.
+    fn ask_for_confirmation(&mut self, report: &Report, ctx: &mut Context<Self>) {
+        for (output, done) in report.outputs.iter().enumerate() {
+            let Some(number) = done.confirm else { continue };
+            let confirmed = Confirmed { output, number };
+            let confirmer = self.confirmer.clone();
+            let asking = async move {
+                match confirmer {
+                    Some(confirmer) => confirmer.send(Confirm).await.is_ok_and(|is_new| is_new),
+                    None => true,
                 }
-                Written::Now { took, .. } => {
-                    let took_seconds = seconds(*took);
-                    info!(
-                        %path, revision, services, targets, held, bytes, since_change_seconds,
-                        took_seconds, "published"
-                    );
+            };
+            ctx.spawn(asking.into_actor(self).map(move |is_new, actor, ctx| {
+                if is_new {
+                    actor.confirmed.push(confirmed);
+                    actor.schedule.changed(now());
+                    actor.proceed(ctx);
                 }
-            }
-        }
-        if let Written::Now { unsynced, .. } = written {
-            let was_unsynced = mem::replace(&mut self.unsynced, unsynced.is_some());
-            match unsynced {
-                Some(error) if !was_unsynced => {
-                    warn!(error = %Chain(error), "published, but not safe against a power cut");
-                }
-                None if was_unsynced => info!(%path, "published, safe against a power cut again"),
-                _ => {}
-            }
-        }
-        if let Some(drift) = drift {
-            warn!(%path, found = %drift, "drift healed");
-        }
-        Outcome::Done { healed: drift.is_some() }
-    }
-
-    /// Says a failure once, not at each try.
-    fn fail(&mut self, error: &Arc<Error>, now: Instant) -> Outcome {
-        let delay = self.backoff.failed(now);
-        let text = Chain(&**error).to_string();
-        if self.failure.as_ref().is_none_or(|said| Chain(&**said).to_string() != text) {
-            let retry_in_seconds = seconds(delay);
-            error!(error = %text, retry_in_seconds, "cannot publish; the target file stays as it is, trying again and again");
-        }
-        self.failure = Some(Arc::clone(error));
-        Outcome::Failed(delay)
-    }
-
-    /// Says the beginning and the end of a fight for the file.
-    fn watch_fight(&mut self) {
-        let fighting = self.schedule.is_fight(now());
-        if fighting != mem::replace(&mut self.fighting, fighting) {
-            let path = self.file.path().display();
-            if fighting {
-                error!(%path, "another program keeps changing the target file; healing it ever more slowly, find that program and stop it");
-            } else {
-                info!(%path, "the target file is at peace again");
-            }
+            }));
         }
     }
 }
@@ -208,13 +207,7 @@ impl Actor for Persister {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let file = self.file.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = file.remove_leftovers() {
-                warn!(error = %Chain(&error), "temporary files of an earlier run are left");
-            }
-        });
-        // How the file looks now is what drift before the first publish is told by.
+        // How the files look now is what drift before the first publish is told by.
         self.schedule.inspect(now());
         self.proceed(ctx);
     }
@@ -233,7 +226,6 @@ impl Handler<Inspect> for Persister {
     type Result = ();
 
     fn handle(&mut self, _: Inspect, ctx: &mut Self::Context) {
-        self.watch_fight();
         self.schedule.inspect(now());
         self.proceed(ctx);
     }

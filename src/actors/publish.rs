@@ -1,185 +1,257 @@
-//! One task of the persister: look at the file, pull the document, write it if need be.
+//! One task of the persister: look at the outputs, pull the document, publish it where need be.
+//!
+//! All outputs get the document of one pull, reviewed by one guard: what they show is of the
+//! same revision.
 
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
-use tracing::{info, warn};
 
 use super::messages::Render;
+use super::output::{Claim, Drifted, Output, Publication};
 use crate::core::guard::{Guard, Hold};
-use crate::core::persist::{Known, Plan, Task, plan};
+use crate::core::persist::Task;
 use crate::core::render::Document;
-use crate::file::{Drift, Error, Identity, Mode, Replaced, TargetFile};
-use crate::telemetry::Chain;
+use crate::file::Error;
 
-/// What is known of the file, and what it should hold.
+/// How often a standby asks whether the file is still another one's.
+pub(super) const STANDBY_PERIOD: Duration = Duration::from_millis(250);
+
+/// The outputs, and what they should hold.
 #[derive(Default)]
 pub(super) struct Disk {
-    /// The document that the file was last known to hold.
-    pub(super) published: Option<Document>,
-    known: Option<Known<Option<Identity>>>,
-    /// The permissions that the file should have: the operator's, not those of a foreign file
-    /// in its place.
-    mode: Option<Mode>,
+    pub(super) outputs: Vec<Held>,
+    /// What was last published.
+    pub(super) document: Option<Document>,
     /// Holds back removals that are too many to be believed.
     pub(super) guard: Guard,
-    /// Whether such removals are refused: nothing is written then.
-    pub(super) refuses: bool,
+    /// Whether it is for this once: then a document that would need the guard is refused, and
+    /// an output that another process writes is only looked at.
+    pub(super) once: bool,
+}
+
+/// An output, and whether this process may write there.
+pub(super) struct Held {
+    pub(super) output: Box<dyn Output>,
+    standing: Standing,
+    /// How often a take-over had to be confirmed.
+    confirmations: u32,
+}
+
+/// Whether this process may write to an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has not asked yet, or could not.
+    New,
+    /// Another process does. `is_right` if that has written what this one would.
+    StandBy { is_right: bool },
+    /// The other one is gone. What it has published may be newer than what the registry holds:
+    /// nothing is published before that is confirmed, by the answer of this number.
+    Confirming(u32),
+    /// It may.
+    Active,
+}
+
+/// That the registry is as new as etcd was when an output was taken over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Confirmed {
+    /// Which output.
+    pub(super) output: usize,
+    /// Which of its take-overs.
+    pub(super) number: u32,
 }
 
 /// What a task did.
-pub(super) enum Report {
+#[derive(Default)]
+pub(super) struct Report {
     /// The registry had no document to give.
-    NotReady,
-    /// Only looked at the file: no drift, or one that must be left alone as long as there is
-    /// no document.
-    Looked(Option<Drift>),
+    pub(super) not_ready: bool,
     /// The document would remove too much.
-    Refused(Hold),
-    /// The file holds the document.
-    Published {
-        /// What the file held that nobody had told it to hold.
-        drift: Option<Drift>,
-        /// How they came there.
-        written: Written,
-    },
+    pub(super) refused: Option<Hold>,
+    /// For each output what was done.
+    pub(super) outputs: Vec<Done>,
 }
 
-/// How the document came into the file.
-pub(super) enum Written {
-    /// It was there before this task.
-    Before,
-    /// This process found it there when it started.
-    Elsewhere,
-    /// This task wrote it.
-    Now {
-        /// From the first byte to the synced directory.
-        took: Duration,
-        /// Why it may not survive a power cut.
-        unsynced: Option<Error>,
-    },
+/// What a task did with one output.
+#[derive(Default)]
+pub(super) struct Done {
+    /// Another process writes there, for the first time that this one asked or again.
+    pub(super) stands_by: Option<Option<u32>>,
+    /// That it may be published to has to be confirmed, under this number.
+    pub(super) confirm: Option<u32>,
+    drift: Vec<Drifted>,
+    /// When to look again.
+    pub(super) again: Option<Instant>,
+    /// What came of publishing, if that was tried.
+    pub(super) publication: Option<Publication>,
+    /// Why it could not be looked at, or why it does not hold all of the document.
+    pub(super) failed: Option<Error>,
+}
+
+impl Report {
+    /// Whether anything could not be done.
+    pub(super) fn has_failed(&self) -> bool {
+        self.outputs.iter().any(|done| done.failed.is_some())
+    }
+
+    /// Whether a document was published, or found to be published already.
+    pub(super) fn has_published(&self) -> bool {
+        self.outputs.iter().any(|done| done.publication.is_some() && done.failed.is_none())
+    }
+
+    fn has_drift(&self) -> bool {
+        self.outputs.iter().any(|done| !done.drift.is_empty())
+    }
 }
 
 /// Carries out `task`. Blocking work is done where that is allowed.
 pub(super) async fn work(
-    file: TargetFile,
     registry: Recipient<Render>,
     mut disk: Disk,
     task: Task,
-) -> (Disk, Result<Report, Error>) {
-    let (file, mut disk, looked) = blocking(move || {
-        let looked = disk.look(&file, task.inspect, now());
-        (file, disk, looked)
+    confirmed: Vec<Confirmed>,
+) -> (Disk, Report) {
+    let (mut disk, mut report) = blocking(move || {
+        disk.confirm(&confirmed);
+        let outputs = disk.look(task.inspect, now());
+        (disk, Report { outputs, ..Report::default() })
     })
     .await;
-    let drift = match looked {
-        Ok(drift) => drift,
-        Err(error) => return (disk, Err(error)),
-    };
-    if !task.wants_document() && (drift.is_none() || disk.published.is_none()) {
-        return (disk, Ok(Report::Looked(drift)));
+    let wants = task.wants_document() || (report.has_drift() && disk.document.is_some());
+    if !wants || !disk.has_use_for_a_document() {
+        return (disk, report);
     }
     let rendered = registry.send(Render).await.ok().flatten();
     // In the middle of a revision the last published document is what heals the file.
-    let again = disk.published.clone().filter(|_| drift.is_some());
+    let again = disk.document.clone().filter(|_| report.has_drift());
     if rendered.is_none() && again.is_none() {
-        return (disk, Ok(Report::NotReady));
+        report.not_ready = true;
+        return (disk, report);
     }
     blocking(move || {
         let reviewed = rendered.map(|wanted| disk.guard.review(wanted, now()));
-        let result = match (disk.guard.hold(), reviewed.or(again)) {
-            (Some(hold), _) if disk.refuses => Ok(Report::Refused(hold)),
-            (_, Some(document)) => disk.publish(&file, document, drift),
-            (_, None) => Ok(Report::NotReady),
-        };
-        (disk, result)
+        match (disk.guard.hold(), reviewed.or(again)) {
+            (Some(hold), _) if disk.once => report.refused = Some(hold),
+            (_, Some(document)) => disk.publish(document, &mut report),
+            (_, None) => report.not_ready = true,
+        }
+        (disk, report)
     })
     .await
 }
 
 impl Disk {
-    /// Looks for drift. If the file looks as it did, its bytes are compared only if
-    /// `thorough`, and even then only if its looks can't be trusted.
-    fn look(
-        &mut self,
-        file: &TargetFile,
-        thorough: bool,
-        now: Instant,
-    ) -> Result<Option<Drift>, Error> {
-        let seen = file.identity()?;
-        let Some(known) = &mut self.known else {
-            self.take_baseline(file);
-            self.known = Some(Known::new(seen, now));
-            return Ok(None);
-        };
-        let looks_right = known.looks_like(&seen);
-        if looks_right && !(thorough && known.is_unsettled(now)) {
-            return Ok(None);
-        }
-        let Some(published) = &self.published else {
-            known.confirm(seen, now);
-            return Ok((!looks_right).then(|| Drift::by_looks(seen)));
-        };
-        let drift = file.compare(published)?;
-        if drift.is_none() {
-            known.confirm(seen, now);
-        }
-        Ok(drift)
+    /// Whether every output holds a document, or, for this once, another process has seen to it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.outputs.iter().all(|held| match held.standing {
+            Standing::StandBy { is_right } => self.once && is_right,
+            _ => held.output.has_published(),
+        })
     }
 
-    /// What the file holds before the first publish is the guard's baseline.
-    fn take_baseline(&mut self, file: &TargetFile) {
-        if self.guard.settings().is_off() {
-            return;
-        }
-        let path = file.path().display();
-        match file.read().map(|bytes| bytes.filter(|bytes| !bytes.is_empty())) {
-            Ok(None) => {}
-            Ok(Some(bytes)) => match Document::parse(&bytes) {
-                Ok(document) => self.guard.baseline(document),
-                Err(error) => {
-                    info!(%path, %error, "what the target file holds is not guarded against removal");
-                }
-            },
-            Err(error) => {
-                warn!(error = %Chain(&error), "what the target file holds is not guarded against removal");
+    /// The outputs that another process writes, and that are not as this one would have them.
+    pub(super) fn differing(&self) -> Option<&dyn Output> {
+        let is_differing = |held: &&Held| held.standing == Standing::StandBy { is_right: false };
+        self.outputs.iter().find(is_differing).map(|held| held.output.as_ref())
+    }
+
+    fn has_use_for_a_document(&self) -> bool {
+        self.outputs.iter().any(|held| match held.standing {
+            Standing::StandBy { .. } => self.once,
+            standing => standing == Standing::Active,
+        })
+    }
+
+    fn confirm(&mut self, confirmed: &[Confirmed]) {
+        for &Confirmed { output, number } in confirmed {
+            if let Some(held) = self.outputs.get_mut(output)
+                && held.standing == Standing::Confirming(number)
+            {
+                held.standing = Standing::Active;
             }
         }
     }
 
-    /// Makes the file hold `document`, unless it does already.
-    fn publish(
-        &mut self,
-        file: &TargetFile,
-        document: Document,
-        drift: Option<Drift>,
-    ) -> Result<Report, Error> {
-        let planned = plan(self.published.as_ref(), &document, drift.is_some());
-        let written = match planned {
-            Plan::Keep => Written::Before,
-            Plan::Compare | Plan::Write => {
-                let seen = file.identity()?;
-                // The permissions of a foreign file are not the operator's wish.
-                if drift.is_none() || planned == Plan::Compare {
-                    self.mode = seen.and_then(Identity::mode).or(self.mode);
-                }
-                if planned == Plan::Compare && file.compare(&document)?.is_none() {
-                    self.known = Some(Known::new(seen, now()));
-                    Written::Elsewhere
-                } else {
-                    let begun = Instant::now();
-                    let mode = self.mode.unwrap_or_default();
-                    let Replaced { identity, unsynced } = file.replace(&document, mode)?;
-                    self.known = Some(Known::new(Some(identity), now()));
-                    Written::Now { took: begun.elapsed(), unsynced }
-                }
+    fn look(&mut self, thorough: bool, now: Instant) -> Vec<Done> {
+        let is_ours = |held: &Held| held.standing.is_ours();
+        let was_idle = !self.outputs.iter().any(is_ours);
+        let done = self.outputs.iter_mut().map(|held| held.look(thorough, now)).collect();
+        // What is on disk before the first publish is the guard's baseline.
+        if was_idle && !self.guard.settings().is_off() {
+            let mut ours = self.outputs.iter().filter(|held| is_ours(held));
+            if let Some(baseline) = ours.find_map(|held| held.output.baseline()) {
+                self.guard.baseline(baseline);
             }
-        };
-        // Before the first publish nobody had told the file to hold anything.
-        let drift = drift.filter(|_| self.published.is_some());
-        self.guard.published(&document, now());
-        self.published = Some(document);
-        Ok(Report::Published { drift, written })
+        }
+        done
+    }
+
+    fn publish(&mut self, document: Document, report: &mut Report) {
+        let now = now();
+        let mut is_published = false;
+        for (held, done) in self.outputs.iter_mut().zip(&mut report.outputs) {
+            match &mut held.standing {
+                Standing::Active if done.failed.is_none() => {
+                    let mut publication = held.output.publish(&document, now);
+                    done.failed = publication.failed.take();
+                    done.publication = Some(publication);
+                    is_published |= held.output.has_published();
+                }
+                Standing::StandBy { is_right } if self.once => match held.output.holds(&document) {
+                    Ok(holds) => *is_right = holds,
+                    Err(error) => done.failed = Some(error),
+                },
+                _ => {}
+            }
+        }
+        if is_published {
+            self.guard.published(&document, now);
+            self.document = Some(document);
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn new(output: Box<dyn Output>) -> Self {
+        Self { output, standing: Standing::New, confirmations: 0 }
+    }
+
+    fn look(&mut self, thorough: bool, now: Instant) -> Done {
+        match self.try_look(thorough, now) {
+            Ok(done) => done,
+            Err(error) => Done { failed: Some(error), ..Done::default() },
+        }
+    }
+
+    fn try_look(&mut self, thorough: bool, now: Instant) -> Result<Done, Error> {
+        let mut done = Done::default();
+        match (self.output.claim()?, self.standing) {
+            (Claim::Theirs { .. }, Standing::StandBy { .. }) => {}
+            (Claim::Theirs { pid }, _) => {
+                self.standing = Standing::StandBy { is_right: false };
+                done.stands_by = Some(pid);
+            }
+            (Claim::Ours, Standing::New) => self.standing = Standing::Active,
+            (Claim::Ours, Standing::StandBy { .. }) => {
+                self.confirmations += 1;
+                self.standing = Standing::Confirming(self.confirmations);
+                done.confirm = Some(self.confirmations);
+            }
+            (Claim::Ours, Standing::Confirming(_) | Standing::Active) => {}
+        }
+        if let Standing::StandBy { .. } = self.standing {
+            done.again = Some(now + STANDBY_PERIOD);
+            return Ok(done);
+        }
+        let look = self.output.look(thorough, now)?;
+        (done.drift, done.again) = (look.drift, look.again);
+        Ok(done)
+    }
+}
+
+impl Standing {
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Confirming(_) | Self::Active)
     }
 }
 

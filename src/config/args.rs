@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser};
 
 use super::parse::{self, Servers};
 use super::security::SecurityArgs;
 use crate::core::key::Prefix;
+use crate::file::Mode;
 use crate::telemetry::{LogFormat, LogLevel};
 
 const DEFAULT_SERVER: &str = "http://127.0.0.1:2379";
@@ -46,8 +47,9 @@ Signals: SIGTERM and SIGINT write what is pending and stop, a second one stops a
 SIGHUP reads certificates and the password anew, connects and lists anew;
 SIGUSR1 lets the removals through that the guard holds.
 
-Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 no complete list from
-etcd in time (--once), 4 too many targets would be removed (--once).
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or a target file that is not
+ours, 3 no complete list from etcd in time (--once), 4 too many targets would be removed
+(--once).
 
 Prometheus:
   scrape_configs:
@@ -104,15 +106,50 @@ pub struct EtcdArgs {
     pub max_entries: usize,
 }
 
-/// The target file, and when it is written.
+/// The files that Prometheus reads, and when they are written.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Target file")]
+#[command(next_help_heading = "Target files")]
 pub struct TargetArgs {
     /// The file that Prometheus reads
     ///
-    /// Its directory must exist. Temporary files go to a subdirectory .etcd-sd beside it.
-    #[arg(long, value_name = "PATH", env = "ETCD_SD_TARGET_FILE", default_value = "tgroups.json")]
+    /// Its directory must exist. Temporary files and a lock go to a subdirectory .etcd-sd beside
+    /// it. If it is a symbolic link, the file that it leads to is written. Empty for none.
+    #[arg(long, value_name = "PATH", env = "ETCD_SD_TARGET_FILE", default_value = "tgroups.json",
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub target_file: PathBuf,
+
+    /// Write no single file, only those in --target-dir
+    #[arg(long, env = "ETCD_SD_NO_TARGET_FILE", value_parser = FalseyValueParser::new())]
+    pub no_target_file: bool,
+
+    /// A directory for one file a service, SERVICE.json; it must exist
+    ///
+    /// Other files in it are left alone. Characters that are not safe in a file name are written
+    /// as %xx. The target file can't be in the same directory: Prometheus would read every
+    /// target twice.
+    #[arg(long, value_name = "DIR", env = "ETCD_SD_TARGET_DIR")]
+    pub target_dir: Option<PathBuf>,
+
+    /// Permissions of the files, such as 0640
+    ///
+    /// [default: those of the file that is replaced, or 0644]
+    #[arg(long, value_name = "OCTAL", env = "ETCD_SD_FILE_MODE", value_parser = parse::file_mode)]
+    pub file_mode: Option<Mode>,
+
+    /// Write into the target file instead of replacing it
+    ///
+    /// For a single file that is mounted into a container, which can't be replaced. While it is
+    /// written, which is no longer from one instant to the next, Prometheus can't read it and
+    /// keeps the targets that it has.
+    #[arg(long, env = "ETCD_SD_IN_PLACE", value_parser = FalseyValueParser::new())]
+    pub in_place: bool,
+
+    /// Overwrite the target file even if it holds something that is not ours
+    ///
+    /// Without this, a file that holds no target groups, and that etcd-sd has not written, is
+    /// left alone, and the program ends with exit code 2.
+    #[arg(long, env = "ETCD_SD_FORCE", value_parser = FalseyValueParser::new())]
+    pub force: bool,
 
     /// Quiet time before changes are written
     ///

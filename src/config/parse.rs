@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::core::key::{Prefix, PrefixError};
 use crate::etcd::{Server, ServerError};
+use crate::file::Mode;
 
 /// No duration may be longer: whoever wants more means something else.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -54,4 +55,11 @@ pub(super) fn max_entries(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("give a whole number from 1 on, such as 5000000".into()),
         Ok(number) => Ok(number),
     }
+}
+
+pub(super) fn file_mode(text: &str) -> Result<Mode, String> {
+    let bits = u32::from_str_radix(text, 8).ok();
+    bits.and_then(Mode::new).ok_or_else(|| {
+        "give permissions in octal, for reading and writing, that let the owner read: 0644, 0640".into()
+    })
 }

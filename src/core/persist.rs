@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::damping::Damping;
 use super::debounce::Debounce;
 use super::render::Document;
 
@@ -25,7 +24,6 @@ const TIMESTAMP_STEP: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Schedule {
     debounce: Debounce,
-    damping: Damping,
     published: bool,
     inspect: Option<Instant>,
     review: Option<Instant>,
@@ -73,11 +71,8 @@ pub enum Outcome {
     NotReady,
     /// There was no drift, and nothing else to do.
     Looked,
-    /// The file holds the document.
-    Done {
-        /// It held something else that nobody had told it to hold.
-        healed: bool,
-    },
+    /// The document is published.
+    Done,
     /// It could not be written; try again after so long.
     Failed(Duration),
 }
@@ -88,7 +83,6 @@ impl Schedule {
     pub fn new(debounce: Debounce) -> Self {
         Self {
             debounce,
-            damping: Damping::default(),
             published: false,
             inspect: None,
             review: None,
@@ -105,8 +99,12 @@ impl Schedule {
 
     /// Something happened to the file, perhaps.
     pub fn inspect(&mut self, now: Instant) {
-        let look = self.damping.not_before(now + SETTLE);
-        self.inspect.get_or_insert(look);
+        self.look_at(now + SETTLE);
+    }
+
+    /// Look at the file at this instant, or before.
+    pub fn look_at(&mut self, at: Instant) {
+        self.inspect = Some(self.inspect.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// What is held of the newest document may be let through at `due`; `None` if nothing is
@@ -156,11 +154,8 @@ impl Schedule {
     pub fn finish(&mut self, task: Task, outcome: Outcome, now: Instant) {
         self.working = false;
         let retry = match outcome {
-            Outcome::Done { healed } => {
+            Outcome::Done => {
                 self.published = true;
-                if healed {
-                    self.damping.healed(now);
-                }
                 return;
             }
             Outcome::Looked => return,
@@ -185,12 +180,6 @@ impl Schedule {
     #[must_use]
     pub fn is_working(&self) -> bool {
         self.working
-    }
-
-    /// Whether another program keeps changing the file.
-    #[must_use]
-    pub fn is_fight(&self, now: Instant) -> bool {
-        self.damping.is_fight(now)
     }
 
     /// The first publish waits for nothing: until then there is no document, or an old one.

@@ -1,8 +1,10 @@
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::core::event::Revision;
-use crate::core::render::Piece;
+use crate::core::render::{Document, Piece};
 use crate::core::value::Target;
 
 struct Harness {
@@ -17,16 +19,24 @@ impl Harness {
         Self { directory, file }
     }
 
+    fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn place(&self) -> Place {
+        self.file.locate().expect("located")
+    }
+
     fn write(&self, bytes: &[u8]) {
-        fs::write(self.file.path(), bytes).expect("written");
+        fs::write(self.path(), bytes).expect("written");
     }
 
     fn read(&self) -> Vec<u8> {
-        fs::read(self.file.path()).expect("read")
+        fs::read(self.path()).expect("read")
     }
 
     fn mode(&self) -> u32 {
-        fs::metadata(self.file.path()).expect("a file").mode() & 0o7777
+        fs::metadata(self.path()).expect("a file").mode() & 0o7777
     }
 
     fn names(&self) -> Vec<String> {
@@ -54,9 +64,9 @@ fn replacing_leaves_the_document_readable_by_all_and_nothing_else() {
     let harness = Harness::new();
     for targets in [1, 100_000, 0] {
         let document = document(targets);
-        harness.file.replace(&document, Mode::default()).expect("replaced");
+        harness.place().replace(&document, Access::default()).expect("replaced");
         assert_eq!(harness.read(), document.to_vec());
-        assert_eq!(harness.file.compare(&document).expect("compared"), None);
+        assert_eq!(harness.place().compare(&document).expect("compared"), None);
     }
     assert_eq!(harness.mode(), 0o644);
     assert_eq!(harness.names(), [STAGING, "tgroups.json"]);
@@ -66,10 +76,10 @@ fn replacing_leaves_the_document_readable_by_all_and_nothing_else() {
 fn replacing_can_keep_the_mode_of_the_file_and_makes_a_new_inode() {
     let harness = Harness::new();
     harness.write(b"old");
-    fs::set_permissions(harness.file.path(), Permissions::from_mode(0o640)).expect("a mode");
-    let old = harness.file.identity().expect("looked at").expect("a file");
-    let mode = old.mode().expect("a usable mode");
-    let written = harness.file.replace(&document(1), mode).expect("replaced").identity;
+    fs::set_permissions(harness.path(), Permissions::from_mode(0o640)).expect("a mode");
+    let old = harness.place().identity().expect("looked at").expect("a file");
+    let access = old.access().expect("a usable mode");
+    let written = harness.place().replace(&document(1), access).expect("replaced").identity;
     assert_eq!(harness.mode(), 0o640);
     assert_ne!(old.inode, written.inode, "whoever has the old file open keeps it whole");
 }
@@ -77,18 +87,19 @@ fn replacing_can_keep_the_mode_of_the_file_and_makes_a_new_inode() {
 #[test]
 fn the_file_looks_afterwards_as_replacing_said() {
     let harness = Harness::new();
-    let written = harness.file.replace(&document(10), Mode::default()).expect("replaced").identity;
-    assert_eq!(harness.file.identity().expect("looked at"), Some(written));
+    let written =
+        harness.place().replace(&document(10), Access::default()).expect("replaced").identity;
+    assert_eq!(harness.place().identity().expect("looked at"), Some(written));
 }
 
 #[test]
 fn an_edit_right_after_the_rename_does_not_pass_for_our_own_work() {
     let harness = Harness::new();
-    let ours = harness.file.replace(&document(3), Mode::default()).expect("replaced").identity;
+    let ours = harness.place().replace(&document(3), Access::default()).expect("replaced").identity;
     let renamed = Identity { changed: (1, 2), ..ours };
     assert_eq!(ours.after_rename(renamed), renamed);
     harness.write(b"mine");
-    let edited = harness.file.identity().expect("looked at").expect("a file");
+    let edited = harness.place().identity().expect("looked at").expect("a file");
     assert_eq!(edited.inode, ours.inode);
     assert_eq!(ours.after_rename(edited), ours);
 }
@@ -96,27 +107,32 @@ fn an_edit_right_after_the_rename_does_not_pass_for_our_own_work() {
 #[test]
 fn leftovers_of_the_dead_are_removed_and_those_of_the_living_are_not() {
     let harness = Harness::new();
-    harness.file.remove_leftovers().expect("nothing to do");
-    harness.file.replace(&document(1), Mode::default()).expect("replaced");
+    harness.place().remove_leftovers().expect("nothing to do");
+    harness.place().replace(&document(1), Access::default()).expect("replaced");
     let staging = harness.directory.path().join(STAGING);
-    fs::write(staging.join("dead.tmp"), "[").expect("a leftover");
-    let living = stage(&staging, &document(1), Mode::default()).expect("staged").0;
-    harness.file.remove_leftovers().expect("removed");
+    fs::write(staging.join("tgroups.json.abc123.tmp"), "[").expect("a leftover");
+    let living =
+        stage::stage(&staging, "tgroups.json", &document(1), Access::default()).expect("staged").0;
+    harness.place().remove_leftovers().expect("removed");
     assert!(living.path().exists());
-    assert!(!staging.join("dead.tmp").exists());
+    assert!(!staging.join("tgroups.json.abc123.tmp").exists());
 }
 
 #[test]
 fn a_failed_replacement_names_the_path_and_leaves_the_old_file_and_no_leftovers() {
     let harness = Harness::new();
-    fs::create_dir(harness.file.path()).expect("a directory in its place");
+    fs::create_dir(harness.path()).expect("a directory in its place");
     let error =
-        harness.file.replace(&document(1), Mode::default()).expect_err("not over a directory");
+        harness.place().replace(&document(1), Access::default()).expect_err("not over a directory");
     assert!(error.to_string().contains("tgroups.json"), "{error}");
-    assert!(harness.file.path().is_dir());
+    assert!(harness.path().is_dir());
     assert_eq!(harness.names(), [STAGING, "tgroups.json"]);
     let gone = TargetFile::new(harness.directory.path().join("gone/tgroups.json"));
-    let error = gone.replace(&document(1), Mode::default()).expect_err("no directory");
+    let error = gone
+        .locate()
+        .expect("located")
+        .replace(&document(1), Access::default())
+        .expect_err("no directory");
     assert!(error.to_string().contains("gone/.etcd-sd"), "{error}");
 }
 
@@ -125,25 +141,31 @@ fn only_the_mode_of_a_file_that_its_owner_can_read_is_worth_keeping() {
     let harness = Harness::new();
     harness.write(b"x");
     let mode = |mode| {
-        fs::set_permissions(harness.file.path(), Permissions::from_mode(mode)).expect("a mode");
-        harness.file.identity().expect("looked at").expect("a file").mode()
+        fs::set_permissions(harness.path(), Permissions::from_mode(mode)).expect("a mode");
+        harness
+            .place()
+            .identity()
+            .expect("looked at")
+            .expect("a file")
+            .access()
+            .map(|access| access.mode)
     };
     assert_eq!(mode(0o600), Some(Mode(0o600)));
     assert_eq!(mode(0o044), None);
-    fs::remove_file(harness.file.path()).expect("removed");
-    fs::create_dir(harness.file.path()).expect("a directory");
-    assert_eq!(harness.file.identity().expect("looked at").expect("something").mode(), None);
+    fs::remove_file(harness.path()).expect("removed");
+    fs::create_dir(harness.path()).expect("a directory");
+    assert_eq!(harness.place().identity().expect("looked at").expect("something").access(), None);
 }
 
 #[test]
 fn what_only_looks_like_a_leftover_is_not_opened() {
     let harness = Harness::new();
     let staging = harness.directory.path().join(STAGING);
-    fs::create_dir_all(staging.join("directory.tmp")).expect("a directory");
-    symlink("/dev/zero", staging.join("link.tmp")).expect("a link");
-    harness.file.remove_leftovers().expect("left alone");
-    assert!(staging.join("directory.tmp").is_dir());
-    assert!(staging.join("link.tmp").is_symlink());
+    fs::create_dir_all(staging.join("tgroups.json.abc123.tmp")).expect("a directory");
+    symlink("/dev/zero", staging.join("tgroups.json.abc124.tmp")).expect("a link");
+    harness.place().remove_leftovers().expect("left alone");
+    assert!(staging.join("tgroups.json.abc123.tmp").is_dir());
+    assert!(staging.join("tgroups.json.abc124.tmp").is_symlink());
 }
 
 #[test]
@@ -152,7 +174,7 @@ fn every_kind_of_drift_is_told() {
     let document = document(3);
     let whole = document.to_vec();
     let check = |expected| {
-        assert_eq!(harness.file.compare(&document).expect("compared"), expected);
+        assert_eq!(harness.place().compare(&document).expect("compared"), expected);
     };
     check(Some(Drift::Deleted));
     harness.write(b"");
@@ -167,29 +189,127 @@ fn every_kind_of_drift_is_told() {
     other[5] ^= 1;
     harness.write(&other);
     check(Some(Drift::Edited { bytes: whole.len() as u64 }));
-    fs::remove_file(harness.file.path()).expect("removed");
-    symlink("elsewhere.json", harness.file.path()).expect("a link");
+    fs::remove_file(harness.path()).expect("removed");
+    symlink("elsewhere.json", harness.path()).expect("a link");
+    check(Some(Drift::Deleted));
+    fs::remove_file(harness.path()).expect("removed");
+    fs::create_dir(harness.path()).expect("a directory");
     check(Some(Drift::NotAFile));
 }
 
 #[test]
 fn the_file_is_read_as_a_whole_also_through_a_symlink_and_never_a_device() {
     let harness = Harness::new();
-    let read = || harness.file.read().map_err(|error| error.to_string());
+    let read = || harness.place().read().map_err(|error| error.to_string());
     assert_eq!(read(), Ok(None));
     harness.write(b"old");
     assert_eq!(read(), Ok(Some(b"old".to_vec())));
     let elsewhere = harness.directory.path().join("elsewhere");
-    fs::rename(harness.file.path(), &elsewhere).expect("renamed");
-    symlink(&elsewhere, harness.file.path()).expect("a link");
+    fs::rename(harness.path(), &elsewhere).expect("renamed");
+    symlink(&elsewhere, harness.path()).expect("a link");
     assert_eq!(read(), Ok(Some(b"old".to_vec())));
-    fs::remove_file(harness.file.path()).expect("removed");
-    symlink("/dev/zero", harness.file.path()).expect("a link");
-    assert!(read().expect_err("not read").contains("tgroups.json"));
+    fs::remove_file(harness.path()).expect("removed");
+    symlink("/dev/zero", harness.path()).expect("a link");
+    assert!(read().expect_err("not read").contains("/dev/zero"));
+    let error = harness.place().replace(&document(1), Access::default()).expect_err("a device");
+    assert!(error.to_string().contains("/dev/zero"), "{error}");
+    assert!(!Path::new("/dev").join(STAGING).exists());
 }
 
 #[test]
 fn a_file_name_alone_means_the_current_directory() {
     let file = TargetFile::new(PathBuf::from("tgroups.json"));
     assert_eq!(file.directory(), Path::new("."));
+}
+
+#[test]
+fn a_link_is_written_through_and_stays_and_its_directory_has_one_event() {
+    let (harness, elsewhere) = (Harness::new(), tempfile::tempdir().expect("a directory"));
+    let (middle, end) = (harness.directory.path().join("m"), elsewhere.path().join("end.json"));
+    symlink(&end, &middle).expect("a link");
+    symlink("m", harness.path()).expect("a link");
+    for targets in [1, 2] {
+        let replaced = harness.place().replace(&document(targets), Access::default());
+        assert!(replaced.expect("replaced").unseen.is_none());
+        assert_eq!(fs::read(&end).expect("written through"), document(targets).to_vec());
+        assert_eq!(fs::read_link(harness.path()).expect("still a link"), Path::new("m"));
+        assert_eq!(fs::read_link(&middle).expect("still a link"), end);
+    }
+    assert_eq!(harness.place().places(), [harness.path(), &middle, &end]);
+    let staged = fs::read_dir(harness.directory.path().join(STAGING)).expect("a directory");
+    assert_eq!(staged.count(), 0);
+}
+
+#[test]
+fn links_in_a_circle_are_said() {
+    let harness = Harness::new();
+    symlink("tgroups.json", harness.path()).expect("a link");
+    let error = harness.file.locate().expect_err("a circle");
+    assert!(crate::telemetry::Chain(&error).to_string().contains("circle"), "{error}");
+}
+
+#[test]
+fn the_right_to_write_is_one_processs_until_it_ends_or_its_lock_is_taken_away() {
+    let harness = Harness::new();
+    let ask = || harness.place().lock().expect("asked").expect("not in place");
+    let Asked::Ours(first) = ask() else { panic!("nobody else holds it") };
+    let pid = Some(std::process::id());
+    assert!(matches!(ask(), Asked::Theirs { pid: found } if found == pid));
+    assert!(harness.place().is_locked_by(&first));
+    fs::remove_dir_all(harness.directory.path().join(STAGING)).expect("removed");
+    assert!(!harness.place().is_locked_by(&first));
+    let Asked::Ours(second) = ask() else { panic!("the first one can't be found any more") };
+    assert!(harness.place().is_locked_by(&second) && !harness.place().is_locked_by(&first));
+    drop(second);
+    assert!(matches!(ask(), Asked::Ours(_)));
+}
+
+#[test]
+fn a_file_of_another_program_is_not_ours_unless_it_is_forced_or_we_have_been_there() {
+    let harness = Harness::new();
+    for fine in ["", " \n", "null", "[]", "[{\"targets\": [\"h:1\"]}]"] {
+        harness.write(fine.as_bytes());
+        harness.place().vouch().expect(fine);
+    }
+    harness.write(b"global:\n  scrape_interval: 15s\n");
+    let error = harness.place().vouch().expect_err("not ours").to_string();
+    assert!(error.contains("tgroups.json") && error.contains("--force"), "{error}");
+    let forced = Options { force: true, ..Options::default() };
+    harness.file.clone().written(forced).locate().expect("located").vouch().expect("forced");
+    drop(harness.place().lock().expect("asked"));
+    harness.place().vouch().expect("damaged while we were away");
+}
+
+#[test]
+fn written_in_place_the_file_keeps_its_inode_and_needs_nothing_beside_it() {
+    let harness = Harness::new();
+    let in_place = Options { in_place: true, ..Options::default() };
+    let place = harness.file.clone().written(in_place).locate().expect("located");
+    assert!(place.lock().expect("asked").is_none(), "there is no file yet");
+    let mut inodes = Vec::new();
+    for targets in [3, 100_000, 0] {
+        let identity =
+            place.replace(&document(targets), Access::default()).expect("written").identity;
+        assert_eq!(harness.read(), document(targets).to_vec());
+        inodes.push(identity.inode);
+    }
+    inodes.dedup();
+    assert_eq!(inodes.len(), 1);
+    assert!(!harness.directory.path().join(STAGING).exists());
+    assert!(matches!(place.lock(), Ok(Some(Asked::Ours(_)))));
+    harness.write(b"\0{\"targets\":[\"h");
+    place.vouch().expect("an unfinished one of ours");
+}
+
+#[test]
+fn a_full_disk_is_said_with_what_is_needed_and_what_is_free() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let harness = Harness::new();
+    let error = Error::new("write to", harness.directory.path(), full, 4711);
+    let text = error.to_string();
+    assert!(text.contains("no space") && text.contains("4711 bytes"), "{text}");
+    let again = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    assert!(error.is_like(&Error::new("write to", harness.directory.path(), again, 4712)));
+    let other = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    assert!(!error.is_like(&Error::new("write to", harness.directory.path(), other, 4711)));
 }

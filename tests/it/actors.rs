@@ -73,7 +73,7 @@ impl Harness {
         let probe = Probe { pulls: 0, ready }.start();
         let file = TargetFile::new(path.clone());
         let debounce = Debounce::new(QUIET, CEILING);
-        let persister = Persister::new(file, debounce, probe.clone().recipient()).start();
+        let persister = Persister::new(debounce, probe.clone().recipient()).to_file(file).start();
         Self { probe, persister, path, _directory: directory }
     }
 

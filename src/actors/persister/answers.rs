@@ -1,9 +1,12 @@
 //! What `app` asks of the persister, to be answered when that has come about.
 
+use std::sync::Arc;
+
 use actix::{Handler, Message, ResponseFuture};
 use tokio::sync::oneshot;
 
 use super::Persister;
+use super::voice::Voice;
 use crate::actors::messages::{Close, FirstPublish, Flush, PublishResult, Unpublished};
 use crate::core::persist::Task;
 
@@ -23,7 +26,7 @@ impl Persister {
             // With no document to publish there is nothing to lose.
             answer_all(&mut self.answers.flushes, answer);
         }
-        if self.disk.published.is_some() || (answer.is_err() && task.wants_document()) {
+        if self.disk.is_settled() || (answer.is_err() && task.wants_document()) {
             answer_all(&mut self.answers.first_publishes, answer);
         }
     }
@@ -31,9 +34,14 @@ impl Persister {
     /// Whether nothing may be written any more. Says so to those who wait for it.
     pub(super) fn is_closed(&mut self) -> bool {
         if self.answers.closed && !self.schedule.is_working() {
-            let failed = self.failure.clone().map(Unpublished::Failed);
+            let failed = self.voices.iter().find_map(Voice::failure);
+            let failed = failed.map(|error| Unpublished::Failed(Arc::clone(error)));
             let failed = failed.or(self.holding.refused.map(Unpublished::Refused));
-            let closed = failed.map_or(Ok(self.disk.published.is_some()), Err);
+            let failed = failed.or_else(|| {
+                let path = self.disk.differing()?.path().to_owned();
+                Some(Unpublished::Elsewhere { path })
+            });
+            let closed = failed.map_or(Ok(self.disk.is_settled()), Err);
             for sender in self.answers.closes.drain(..) {
                 let _ = sender.send(closed.clone());
             }
@@ -71,7 +79,7 @@ impl Handler<FirstPublish> for Persister {
 
     fn handle(&mut self, _: FirstPublish, _: &mut Self::Context) -> Self::Result {
         let (sender, answer) = oneshot::channel();
-        if self.disk.published.is_some() {
+        if !self.schedule.is_working() && self.disk.is_settled() {
             let _ = sender.send(Ok(()));
         } else {
             self.answers.first_publishes.push(sender);

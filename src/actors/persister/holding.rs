@@ -32,7 +32,7 @@ impl Persister {
     /// After a task: says what the guard did, and has its hold reviewed when it is over.
     pub(super) fn heed_guard(&mut self, ctx: &mut Context<Self>) {
         self.holding.hold = self.disk.guard.hold();
-        if self.disk.refuses {
+        if self.disk.once {
             return;
         }
         if let Some(news) = self.disk.guard.take_news() {
@@ -55,7 +55,7 @@ impl Persister {
     }
 
     fn say_tripped(&self, hold: Hold) {
-        let path = self.file.path().display();
+        let path = &self.paths;
         let Hold { published, wanted, removals, .. } = hold;
         let GuardSettings { ratio: guard_ratio, min: guard_min, hold: time } =
             self.disk.guard.settings();
@@ -75,7 +75,7 @@ impl Persister {
         let Some(Hold { removals, until, paused, .. }) = self.holding.hold else {
             return;
         };
-        let path = self.file.path().display();
+        let path = &self.paths;
         if paused.is_some() {
             let release = release();
             warn!(%path, held = removals, release, "mass removal still held, at least until etcd can be reached again");
@@ -87,7 +87,7 @@ impl Persister {
     }
 
     fn say_ended(&self, Hold { removals, since, .. }: Hold, end: End) {
-        let (path, after_seconds) = (self.file.path().display(), seconds(now() - since));
+        let (path, after_seconds) = (&self.paths, seconds(now() - since));
         match end {
             End::Recovered => {
                 info!(%path, held = removals, after_seconds, "mass removal over: the registry has recovered");

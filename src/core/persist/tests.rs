@@ -24,7 +24,7 @@ impl Harness {
     fn published() -> Self {
         let mut harness = Self::new();
         harness.schedule.changed(harness.now);
-        harness.work(Outcome::Done { healed: false });
+        harness.work(Outcome::Done);
         harness
     }
 
@@ -60,7 +60,7 @@ fn without_a_hint_there_is_nothing_to_do() {
 fn the_first_publish_does_not_wait_for_the_debounce() {
     let mut harness = Harness::new();
     harness.schedule.changed(harness.now);
-    let task = harness.work(Outcome::Done { healed: false });
+    let task = harness.work(Outcome::Done);
     assert_eq!(task.since, Some(harness.start));
 }
 
@@ -83,7 +83,7 @@ fn a_change_during_the_work_is_due_after_it() {
     harness.after(QUIET);
     let task = harness.schedule.begin(harness.now);
     harness.schedule.changed(harness.now);
-    harness.schedule.finish(task, Outcome::Done { healed: false }, harness.now);
+    harness.schedule.finish(task, Outcome::Done, harness.now);
     harness.waits_until(QUIET * 2);
 }
 
@@ -98,7 +98,7 @@ fn what_could_not_be_written_stays_due_and_is_tried_again_after_the_delay() {
     harness.schedule.changed(harness.now);
     harness.waits_until(QUIET + Duration::from_secs(1));
     harness.after(Duration::from_millis(500));
-    let again = harness.work(Outcome::Done { healed: false });
+    let again = harness.work(Outcome::Done);
     assert_eq!(again.since, failed.since, "the first change still counts");
     assert_eq!(harness.step(), Step::Rest);
 }
@@ -122,7 +122,7 @@ fn drift_does_not_wait_for_the_debounce() {
     harness.schedule.inspect(harness.now);
     harness.waits_until(SETTLE);
     harness.after(SETTLE);
-    assert!(harness.work(Outcome::Done { healed: true }).inspect);
+    assert!(harness.work(Outcome::Done).inspect);
     harness.waits_until(QUIET);
 }
 
@@ -133,7 +133,7 @@ fn a_look_at_the_file_does_not_cut_a_burst_short() {
     while harness.now - harness.start < CEILING * 3 {
         harness.schedule.changed(harness.now);
         while harness.step() == Step::Work {
-            let publish = harness.work(Outcome::Done { healed: false }).wants_document();
+            let publish = harness.work(Outcome::Done).wants_document();
             if publish {
                 // What the file system reports of our own write.
                 harness.schedule.inspect(harness.now);
@@ -153,7 +153,7 @@ fn a_registry_in_the_middle_of_a_revision_is_asked_again_soon_and_nothing_is_for
     harness.work(Outcome::NotReady);
     assert!(matches!(harness.step(), Step::Wait(_)));
     harness.after(QUIET);
-    assert_eq!(harness.work(Outcome::Done { healed: false }).since, Some(harness.start));
+    assert_eq!(harness.work(Outcome::Done).since, Some(harness.start));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_flush_waits_for_nothing() {
     harness.after(QUIET);
     harness.work(Outcome::Failed(Duration::from_secs(1)));
     harness.schedule.flush();
-    assert!(harness.work(Outcome::Done { healed: false }).flush);
+    assert!(harness.work(Outcome::Done).flush);
     assert_eq!(harness.step(), Step::Rest);
 }
 
@@ -183,10 +183,10 @@ fn what_is_held_is_reviewed_when_that_is_due_though_nothing_changes() {
     harness.waits_until(CEILING * 10);
     harness.schedule.changed(harness.now);
     harness.after(QUIET);
-    assert!(!harness.work(Outcome::Done { healed: false }).review, "a change comes before");
+    assert!(!harness.work(Outcome::Done).review, "a change comes before");
     harness.waits_until(CEILING * 10);
     harness.after(CEILING * 10);
-    let task = harness.work(Outcome::Done { healed: false });
+    let task = harness.work(Outcome::Done);
     assert!(task.review && task.wants_document());
     assert_eq!(harness.step(), Step::Rest);
 }
@@ -201,7 +201,7 @@ fn a_review_that_could_not_be_carried_out_stays_due() {
     assert!(harness.work(Outcome::NotReady).review);
     assert!(matches!(harness.step(), Step::Wait(_)));
     harness.after(SETTLE);
-    assert!(harness.work(Outcome::Done { healed: false }).review);
+    assert!(harness.work(Outcome::Done).review);
     assert_eq!(harness.step(), Step::Rest);
 }
 
@@ -214,19 +214,14 @@ fn nothing_held_is_nothing_to_review() {
 }
 
 #[test]
-fn a_fight_for_the_file_is_damped() {
+fn a_look_that_is_due_later_does_not_put_off_one_that_is_due_sooner() {
     let mut harness = Harness::published();
-    let mut heals = 0;
-    while harness.now - harness.start < Duration::from_secs(30) {
-        harness.schedule.inspect(harness.now);
-        if harness.step() == Step::Work {
-            harness.work(Outcome::Done { healed: true });
-            heals += 1;
-        }
-        harness.after(Duration::from_millis(100));
-    }
-    assert!((8..40).contains(&heals), "{heals} heals in 30 s");
-    assert!(harness.schedule.is_fight(harness.now));
+    harness.schedule.look_at(harness.start + CEILING);
+    harness.waits_until(CEILING);
+    harness.schedule.inspect(harness.now);
+    harness.waits_until(SETTLE);
+    harness.schedule.look_at(harness.start + CEILING);
+    harness.waits_until(SETTLE);
 }
 
 fn document(address: &str) -> Document {

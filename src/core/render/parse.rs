@@ -91,8 +91,10 @@ impl Document {
     /// Reads a target file, in whatever order and with whatever white space. It comes from
     /// no revision.
     pub fn parse(bytes: &[u8]) -> Result<Self, NoDocument> {
-        let mut groups: Vec<ReadGroup<'_>> = serde_json::from_slice(bytes)
+        // The program of the blog post wrote `null` for none.
+        let groups: Option<Vec<ReadGroup<'_>>> = serde_json::from_slice(bytes)
             .map_err(|error| NoDocument { line: error.line(), column: error.column() })?;
+        let mut groups = groups.unwrap_or_default();
         groups.sort_by(|one, other| one.job().cmp(other.job()));
         let mut document = Self::new(Revision(0));
         for of_job in groups.chunk_by(|one, other| one.job() == other.job()) {
@@ -177,6 +179,7 @@ mod tests {
                   { "targets": null, "labels": null } ] "#,
             ours,
         );
+        check("null", "[]\n");
     }
 
     #[test]
@@ -208,7 +211,6 @@ mod tests {
     fn what_prometheus_refuses_is_no_document_and_its_text_is_not_repeated() {
         for text in [
             "",
-            "null",
             "{}",
             "[null]",
             "[{\"targets\":[\"h:1\"]}",

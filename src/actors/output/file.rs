@@ -1,0 +1,173 @@
+//! The target file as an output.
+
+use std::path::Path;
+use std::time::Instant;
+
+use tracing::{info, warn};
+
+use super::{Claim, Drifted, Look, Output, Publication, Written};
+use crate::actors::publish;
+use crate::core::damping::Damping;
+use crate::core::persist::{Known, Plan, plan};
+use crate::core::render::Document;
+use crate::file::{Access, Asked, Drift, Error, Identity, Lock, Place, Replaced, TargetFile};
+use crate::telemetry::Chain;
+
+/// The target file, and what is known of it.
+pub(in crate::actors) struct FileOutput {
+    file: TargetFile,
+    place: Option<Place>,
+    lock: Option<Lock>,
+    /// The document that the file was last known to hold.
+    published: Option<Document>,
+    known: Option<Known<Option<Identity>>>,
+    /// Whose the file should be, and who may read it: what the operator set, not what a foreign
+    /// file in its place has.
+    access: Access,
+    drift: Option<Drift>,
+    damping: Damping,
+}
+
+impl FileOutput {
+    pub(in crate::actors) fn new(file: TargetFile) -> Self {
+        Self {
+            file,
+            place: None,
+            lock: None,
+            published: None,
+            known: None,
+            access: Access::default(),
+            drift: None,
+            damping: Damping::default(),
+        }
+    }
+
+    fn place(&self) -> Result<Place, Error> {
+        self.place.clone().map_or_else(|| self.file.locate(), Ok)
+    }
+
+    fn forget(&mut self) {
+        (self.published, self.known, self.drift, self.lock) = (None, None, None, None);
+    }
+
+    fn try_publish(&mut self, document: &Document, now: Instant) -> Result<Publication, Error> {
+        let place = self.place()?;
+        let planned = plan(self.published.as_ref(), document, self.drift.is_some());
+        let mut done = Publication::new(Written::Before);
+        if planned != Plan::Keep {
+            let seen = place.identity()?;
+            // What a foreign file has is not the operator's wish.
+            if self.drift.is_none() || planned == Plan::Compare {
+                self.access = seen.and_then(Identity::access).unwrap_or(self.access);
+            }
+            self.access.mode = self.file.mode().unwrap_or(self.access.mode);
+            let is_right = planned == Plan::Compare
+                && seen
+                    .and_then(Identity::access)
+                    .is_none_or(|found| found.mode == self.access.mode)
+                && place.compare(document)?.is_none();
+            if is_right {
+                self.known = Some(Known::new(seen, now));
+                done.written = Written::Elsewhere;
+            } else {
+                let begun = Instant::now();
+                let Replaced { identity, unsynced, unseen } =
+                    place.replace(document, self.access)?;
+                self.known = Some(Known::new(Some(identity), publish::now()));
+                (done.unsynced, done.unseen) = (unsynced, unseen);
+                done.written = Written::Now { files: 1, took: begun.elapsed() };
+            }
+        }
+        // Before the first publish nobody had told the file to hold anything.
+        if let Some(found) = self.drift.take()
+            && self.published.is_some()
+        {
+            done.healed.push(Drifted { path: place.path().to_owned(), found });
+            self.damping.healed(now);
+        }
+        self.published = Some(document.clone());
+        Ok(done)
+    }
+}
+
+impl Output for FileOutput {
+    fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn claim(&mut self) -> Result<Claim, Error> {
+        let place = self.file.locate()?;
+        let is_elsewhere = self.place.as_ref().is_some_and(|known| known.path() != place.path());
+        let place = self.place.insert(place);
+        if self.lock.as_ref().is_some_and(|lock| place.is_locked_by(lock)) {
+            return Ok(Claim::Ours);
+        }
+        if self.published.is_none() || is_elsewhere {
+            place.vouch()?;
+        }
+        match place.lock()? {
+            Some(Asked::Theirs { pid }) => {
+                self.forget();
+                return Ok(Claim::Theirs { pid });
+            }
+            Some(Asked::Ours(lock)) => self.lock = Some(lock),
+            None => self.lock = None,
+        }
+        if let Err(error) = place.remove_leftovers() {
+            warn!(error = %Chain(&error), "temporary files of an earlier run are left");
+        }
+        Ok(Claim::Ours)
+    }
+
+    fn baseline(&self) -> Option<Document> {
+        let place = self.place().ok()?;
+        super::parse(place.path(), place.read())
+    }
+
+    fn look(&mut self, thorough: bool, now: Instant) -> Result<Look, Error> {
+        let place = self.place()?;
+        let seen = place.identity()?;
+        let Some(known) = &mut self.known else {
+            self.known = Some(Known::new(seen, now));
+            return Ok(Look::default());
+        };
+        let looks_right = known.looks_like(&seen);
+        if looks_right && !(thorough && known.is_unsettled(now)) {
+            return Ok(Look::default());
+        }
+        let Some(published) = &self.published else {
+            known.confirm(seen, now);
+            if !looks_right {
+                let (path, found) = (place.path().display(), Drift::by_looks(seen));
+                info!(%path, %found, "the target file changed; left alone until the first complete list");
+            }
+            return Ok(Look::default());
+        };
+        let due = self.damping.not_before(now);
+        if due > now {
+            return Ok(Look { drift: Vec::new(), again: Some(due) });
+        }
+        self.drift = place.compare(published)?;
+        if self.drift.is_none() {
+            known.confirm(seen, now);
+        }
+        let drift = self.drift.map(|found| Drifted { path: place.path().to_owned(), found });
+        Ok(Look { drift: drift.into_iter().collect(), again: None })
+    }
+
+    fn holds(&self, document: &Document) -> Result<bool, Error> {
+        Ok(self.place()?.compare(document)?.is_none())
+    }
+
+    fn publish(&mut self, document: &Document, now: Instant) -> Publication {
+        self.try_publish(document, now).unwrap_or_else(Publication::failed)
+    }
+
+    fn has_published(&self) -> bool {
+        self.published.is_some()
+    }
+
+    fn is_fight(&self, now: Instant) -> bool {
+        self.damping.is_fight(now)
+    }
+}

@@ -1,0 +1,128 @@
+//! Where to write: the target file, the target directory, or both.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::args::TargetArgs;
+use crate::file::{Options, TargetFile, directory_of};
+
+/// The endings that `file_sd_configs` accepts.
+const ENDINGS: [&str; 6] = ["json", "yml", "yaml", "JSON", "YML", "YAML"];
+
+/// What is wrong with the paths to write to.
+#[derive(Debug, Error)]
+pub enum OutputError {
+    /// It names no file.
+    #[error("--target-file {}: not a file name; give a path such as /etc/prometheus/tgroups.json", .0.display())]
+    NoFileName(PathBuf),
+    /// Prometheus would refuse its configuration.
+    #[error(
+        "--target-file {}: Prometheus reads only names that end in .json, .yml or .yaml; \
+         the content is JSON, so .json is best", .0.display()
+    )]
+    Ending(PathBuf),
+    /// A directory made here could not be the one that Prometheus watches.
+    #[error("--{flag} {}: {} is no directory; create it first", path.display(), directory.display())]
+    NoDirectory {
+        /// Which path.
+        flag: &'static str,
+        /// What was given.
+        path: PathBuf,
+        /// The directory itself, or that of the file.
+        directory: PathBuf,
+    },
+    /// It may be there, but can't be looked at.
+    #[error("--{flag} {}: cannot look at the directory {}: {source}", path.display(), directory.display())]
+    Directory {
+        /// Which path.
+        flag: &'static str,
+        /// What was given.
+        path: PathBuf,
+        /// The directory itself, or that of the file.
+        directory: PathBuf,
+        /// Why it can't.
+        source: io::Error,
+    },
+    /// A directory can't be replaced by a file.
+    #[error("--target-file {}: that is a directory; give the path of a file in it", .0.display())]
+    IsDirectory(PathBuf),
+    /// The daemon would do nothing.
+    #[error("neither a target file nor a target directory is left to write; give --target-dir DIR")]
+    Nothing,
+    /// They contradict each other.
+    #[error("--in-place is about the target file, and there is none; leave one of the two away")]
+    NothingInPlace,
+    /// Prometheus would read every target twice.
+    #[error(
+        "--target-file {}: it is inside --target-dir {}, where a pattern for the files of the \
+         services finds it too, and Prometheus would read every target twice; put it elsewhere, \
+         or give --no-target-file", file.display(), directory.display()
+    )]
+    Inside {
+        /// The target file.
+        file: PathBuf,
+        /// The target directory.
+        directory: PathBuf,
+    },
+}
+
+/// The target file and the target directory, at least one of them.
+pub(super) fn check(
+    args: &TargetArgs,
+) -> Result<(Option<TargetFile>, Option<PathBuf>), OutputError> {
+    let path = &args.target_file;
+    let is_off = args.no_target_file || path.as_os_str().is_empty();
+    let file = if is_off { None } else { Some(check_file(path, args)?) };
+    let directory = args.target_dir.clone();
+    if let Some(path) = &directory {
+        check_directory("target-dir", path, path)?;
+    }
+    match (&file, &directory) {
+        (None, None) => return Err(OutputError::Nothing),
+        (None, _) if args.in_place => return Err(OutputError::NothingInPlace),
+        (Some(file), Some(directory)) if is_inside(file, directory) => {
+            let (file, directory) = (file.path().to_owned(), directory.clone());
+            return Err(OutputError::Inside { file, directory });
+        }
+        _ => {}
+    }
+    Ok((file, directory))
+}
+
+fn check_file(path: &Path, args: &TargetArgs) -> Result<TargetFile, OutputError> {
+    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(OutputError::NoFileName(path.to_owned()));
+    }
+    if path.is_dir() {
+        return Err(OutputError::IsDirectory(path.to_owned()));
+    }
+    if !ENDINGS.iter().any(|&ending| path.extension().is_some_and(|found| found == ending)) {
+        return Err(OutputError::Ending(path.to_owned()));
+    }
+    check_directory("target-file", path, directory_of(path))?;
+    let options = Options { mode: args.file_mode, in_place: args.in_place, force: args.force };
+    Ok(TargetFile::new(path.to_owned()).written(options))
+}
+
+fn check_directory(flag: &'static str, path: &Path, directory: &Path) -> Result<(), OutputError> {
+    let (path, directory) = (path.to_owned(), directory.to_owned());
+    match directory.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(OutputError::Directory { flag, path, directory, source })
+        }
+        _ => Err(OutputError::NoDirectory { flag, path, directory }),
+    }
+}
+
+/// Whether the file, or a link on the way to it, is right in the directory.
+fn is_inside(file: &TargetFile, directory: &Path) -> bool {
+    let Ok(directory) = directory.canonicalize() else { return false };
+    let place = file.locate();
+    let hops = place.as_ref().map_or_else(|_| &[][..], |place| place.places());
+    let given = file.path().to_owned();
+    let mut directories = hops.iter().chain([&given]).map(|hop| directory_of(hop).canonicalize());
+    directories.any(|found| found.is_ok_and(|found| found == directory))
+}

@@ -1,0 +1,57 @@
+//! Writing a file in place, where it can't be replaced.
+//!
+//! A reader may come at any moment, and may not take a part for the whole: the first byte is
+//! destroyed first, and written last. A file that begins with a NUL is neither JSON nor YAML, so
+//! that Prometheus keeps the targets that it has.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::identity::{Access, Identity};
+use crate::core::render::Document;
+
+/// What an unfinished file begins with.
+pub(super) const UNFINISHED: u8 = 0;
+
+const BUFFER: usize = 256 << 10;
+
+/// Makes the file at `path` hold `document`. Returns how it looks afterwards.
+pub(super) fn write(path: &Path, document: &Document, access: Access) -> io::Result<Identity> {
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    reserve(&file, document.len())?;
+    let mut chunks = document.chunks();
+    let (first, rest) = chunks.next().unwrap_or_default().split_at(1);
+    file.write_all_at(&[UNFINISHED], 0)?;
+    file.seek(SeekFrom::Start(1))?;
+    let mut writer = BufWriter::with_capacity(BUFFER, &file);
+    writer.write_all(rest)?;
+    for chunk in chunks {
+        writer.write_all(chunk)?;
+    }
+    writer.flush()?;
+    drop(writer);
+    file.set_len(document.len() as u64)?;
+    // What may be mounted by somebody else may belong to somebody else.
+    match access.apply(&file) {
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => return Err(error),
+        _ => {}
+    }
+    file.sync_all()?;
+    file.write_all_at(first, 0)?;
+    file.sync_all()?;
+    Ok(Identity::of(&file.metadata()?))
+}
+
+/// Sees to it that there is room for all of it before the old bytes are touched.
+fn reserve(file: &File, bytes: usize) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes as u64) {
+        Err(error) if io::Error::from(error).kind() == ErrorKind::StorageFull => Err(error.into()),
+        // Not every file system can.
+        _ => Ok(()),
+    }
+}

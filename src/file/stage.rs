@@ -1,0 +1,101 @@
+//! Temporary files in `.etcd-sd/`: where a document is written before it is renamed over its
+//! file.
+//!
+//! Prometheus watches the directory of its files and reads all of them again at any event in
+//! it: staging in a subdirectory, which it does not watch, makes one event a publish. The
+//! names end in `.tmp`, which the patterns of `file_sd_configs` can't match, and begin with the
+//! name of the file, so that what a dead process has left can be told from what is another
+//! one's.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::STAGING;
+use super::error::Error;
+use super::identity::{Access, Identity};
+use crate::core::render::Document;
+
+const TEMPORARY: &str = ".tmp";
+
+/// How many characters of a temporary name are drawn, and a dot before them.
+const DRAWN: usize = 1 + 6;
+
+/// The longest part of the file's name that a temporary name begins with, in bytes.
+const LONGEST: usize = 200;
+
+const BUFFER: usize = 256 << 10;
+
+/// The staging directory of the files in `directory`; made if it is not there.
+pub(super) fn staging(directory: &Path) -> Result<PathBuf, Error> {
+    let staging = directory.join(STAGING);
+    match fs::create_dir(&staging) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(Error::new("create", &staging, error, 0))
+        }
+        _ => Ok(staging),
+    }
+}
+
+/// A synced temporary file with the document, to be renamed to `name`, and how it looks; gone
+/// again if it is dropped.
+pub(super) fn stage(
+    staging: &Path,
+    name: &str,
+    document: &Document,
+    access: Access,
+) -> Result<(NamedTempFile, Identity), Error> {
+    let stage = || {
+        let prefix = format!("{}.", cut(name));
+        let mut builder = tempfile::Builder::new();
+        let staged = builder.prefix(&prefix).suffix(TEMPORARY).tempfile_in(staging)?;
+        // Where locks are not supported, what a dead process leaves is left.
+        let _ = staged.as_file().try_lock();
+        let mut writer = BufWriter::with_capacity(BUFFER, staged.as_file());
+        for chunk in document.chunks() {
+            writer.write_all(chunk)?;
+        }
+        writer.flush()?;
+        drop(writer);
+        access.apply(staged.as_file())?;
+        staged.as_file().sync_all()?;
+        let looks = Identity::of(&staged.as_file().metadata()?);
+        Ok((staged, looks))
+    };
+    stage().map_err(|error: io::Error| Error::new("write to", staging, error, document.len()))
+}
+
+/// Removes the temporary files for `name` of processes that died while they wrote.
+pub(super) fn remove_leftovers(directory: &Path, name: &str) -> Result<(), Error> {
+    let staging = directory.join(STAGING);
+    let entries = match fs::read_dir(&staging) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::new("read", &staging, error, 0)),
+    };
+    for entry in entries.filter_map(Result::ok) {
+        let path = entry.path();
+        let is_ours = entry.file_name().to_str().is_some_and(|found| is_temporary(found, name));
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        // Whoever writes one holds its lock for as long as it lives.
+        let is_left =
+            is_ours && is_file && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left && let Err(error) = fs::remove_file(&path) {
+            return Err(Error::new("remove", &path, error, 0));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `found` is a temporary name for `name`.
+fn is_temporary(found: &str, name: &str) -> bool {
+    let rest = found.strip_suffix(TEMPORARY).and_then(|rest| rest.strip_prefix(cut(name)));
+    rest.is_some_and(|rest| rest.len() == DRAWN && rest.starts_with('.'))
+}
+
+fn cut(name: &str) -> &str {
+    let end = (0..=LONGEST.min(name.len())).rev().find(|&end| name.is_char_boundary(end));
+    &name[..end.unwrap_or_default()]
+}
