@@ -30,10 +30,11 @@ impl Backoff {
         Self::new(Duration::from_millis(100), Duration::from_secs(3))
     }
 
-    /// For the disk: 100 ms, growing to at most 2 s.
+    /// For the disk: 100 ms, growing to at most 1.5 s, so that the file is right within 2 s of
+    /// the moment from which it can be written.
     #[must_use]
     pub fn for_disk() -> Self {
-        Self::new(Duration::from_millis(100), Duration::from_secs(2))
+        Self::new(Duration::from_millis(100), Duration::from_millis(1_500))
     }
 
     /// `longest` is what no delay exceeds, jitter included.

@@ -49,7 +49,7 @@ pub enum OutputError {
     #[error("--target-file {}: that is a directory; give the path of a file in it", .0.display())]
     IsDirectory(PathBuf),
     /// The daemon would do nothing.
-    #[error("neither a target file nor a target directory is left to write; give --target-dir DIR")]
+    #[error("nothing is left to write: give --target-file PATH, or --target-dir DIR, or both")]
     Nothing,
     /// They contradict each other.
     #[error("--in-place is about the target file, and there is none; leave one of the two away")]

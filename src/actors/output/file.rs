@@ -171,3 +171,72 @@ impl Output for FileOutput {
         self.damping.is_fight(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::event::Revision;
+    use crate::core::render::Piece;
+    use crate::core::value::Target;
+
+    fn document(address: &str) -> Document {
+        let mut document = Document::new(Revision(1));
+        document.push(&Piece::render("web", [Target::Address(address.into())].iter()));
+        document
+    }
+
+    #[tokio::test]
+    async fn a_fight_is_damped_and_ends_with_the_document() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("tgroups.json");
+        let mut output = FileOutput::new(TargetFile::new(path.clone()));
+        let (start, wanted) = (publish::now(), document("h:1"));
+        assert_eq!(output.claim().expect("claimed"), Claim::Ours);
+        output.look(true, start).expect("looked");
+        assert!(output.publish(&wanted, start).failed.is_none());
+        let (mut now, mut heals, mut waits) = (start, 0, 0);
+        while now - start < Duration::from_secs(30) {
+            // Of another length each time: looks alone tell.
+            fs::write(&path, "x".repeat(1 + heals + waits)).expect("written");
+            output.claim().expect("claimed");
+            let look = output.look(false, now).expect("looked");
+            match (look.drift.as_slice(), look.again) {
+                ([_], None) => {
+                    assert_eq!(output.publish(&wanted, now).healed.len(), 1);
+                    heals += 1;
+                }
+                ([], Some(again)) => {
+                    assert!(again > now);
+                    waits += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+            now += Duration::from_millis(100);
+        }
+        assert!((8..40).contains(&heals), "{heals} heals in 30 s");
+        assert!(output.is_fight(now));
+        now += Duration::from_secs(5);
+        assert_eq!(output.look(false, now).expect("looked").drift.len(), 1);
+        output.publish(&wanted, now);
+        assert_eq!(fs::read(&path).expect("a file"), wanted.to_vec());
+    }
+
+    #[tokio::test]
+    async fn what_another_process_writes_is_forgotten_and_not_touched() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = TargetFile::new(directory.path().join("tgroups.json"));
+        let (mut first, mut second) = (FileOutput::new(file.clone()), FileOutput::new(file));
+        assert_eq!(first.claim().expect("claimed"), Claim::Ours);
+        assert!(matches!(second.claim().expect("asked"), Claim::Theirs { pid: Some(_) }));
+        first.look(true, publish::now()).expect("looked");
+        first.publish(&document("h:1"), publish::now());
+        assert!(second.holds(&document("h:1")).expect("compared"));
+        assert!(!second.holds(&document("h:2")).expect("compared"));
+        drop(first);
+        assert_eq!(second.claim().expect("claimed"), Claim::Ours);
+        assert!(!second.has_published());
+    }
+}

@@ -63,7 +63,7 @@ async fn a_file_that_is_no_list_of_targets_is_no_baseline_and_that_is_said(etcd:
     for (text, said) in [("- targets: ['a:1']\n", 1), ("{}", 1), ("", 0), ("[]", 0)] {
         let file = TargetFile::new();
         file.write(text);
-        let daemon = Daemon::start(&etcd, &file, &QUICK);
+        let daemon = Daemon::start(&etcd, &file, &[&QUICK[..], &["--force"]].concat());
         file.follows(&etcd).await;
         let lines = daemon.logged("what the target file holds is not guarded against removal");
         assert_eq!(lines.len(), said, "{text}");
