@@ -12,6 +12,7 @@
 //! | `in_place` | writing where a file can't be replaced |
 //! | `link` | symbolic links on the way to the file |
 //! | `lock` | the right to write: [`Lock`] |
+//! | `manifest` | which files of a target directory are ours |
 //! | `identity` | what tells files apart without reading them, and whose they are |
 //! | `error` | [`Error`]: what could not be done, why, and what helps |
 //! | `small` | certificates and passwords |
@@ -24,6 +25,7 @@ mod identity;
 mod in_place;
 mod link;
 mod lock;
+mod manifest;
 mod small;
 mod stage;
 mod target;
@@ -35,6 +37,7 @@ pub use compare::Drift;
 pub use error::{Cause, Error};
 pub use identity::{Access, DirectoryId, Identity, Mode, Owner};
 pub use lock::{Asked, Lock};
+pub use manifest::{Manifest, Unusable};
 pub use small::read_small;
 pub use target::{Options, Place, Replaced, TargetFile};
 
