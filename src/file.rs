@@ -12,6 +12,7 @@
 //! | `in_place` | writing where a file can't be replaced |
 //! | `link` | symbolic links on the way to the file |
 //! | `lock` | the right to write: [`Lock`] |
+//! | `directory` | [`TargetDir`]: a file for each service |
 //! | `manifest` | which files of a target directory are ours |
 //! | `identity` | what tells files apart without reading them, and whose they are |
 //! | `error` | [`Error`]: what could not be done, why, and what helps |
@@ -20,6 +21,7 @@
 //! Everything here blocks: call it where that is allowed. The only modules that do file I/O.
 
 mod compare;
+mod directory;
 mod error;
 mod identity;
 mod in_place;
@@ -34,6 +36,7 @@ use std::fs;
 use std::path::Path;
 
 pub use compare::Drift;
+pub use directory::{Batch, Found, Inventory, Order, TargetDir};
 pub use error::{Cause, Error};
 pub use identity::{Access, DirectoryId, Identity, Mode, Owner};
 pub use lock::{Asked, Lock};

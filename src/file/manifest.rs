@@ -126,9 +126,10 @@ impl Manifest {
         self.files.insert(FileName::encode(service), service.into());
     }
 
-    /// The file of that name is not there, or not made by etcd-sd.
-    pub fn remove(&mut self, name: &FileName) {
-        self.files.remove(name);
+    /// The file of that name is not there, or not made by etcd-sd. Returns whether that was not
+    /// known.
+    pub fn remove(&mut self, name: &FileName) -> bool {
+        self.files.remove(name).is_some()
     }
 
     /// Reads the manifest in `staging`; `None` if there is none.
