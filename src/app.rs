@@ -179,18 +179,6 @@ impl Actors {
         let path = path.unwrap_or_default();
         let guard = config.guard;
         let registry = Registry::new(config.prefix.clone()).start();
-        let mut persister = Persister::new(config.debounce, registry.clone().recipient())
-            .guarded(guard, config.once.is_some());
-        if let Some(file) = config.target_file.clone() {
-            persister = persister.to_file(file);
-        }
-        let persister = persister.start();
-        let hints = Subscribe(persister.clone().recipient());
-        registry.send(hints).await.map_err(|_| Error::Died)?;
-        let inspect = persister.clone().recipient();
-        let drift =
-            DriftWatcher::new(config.target_file.clone().unwrap(), config.drift_interval, inspect)
-                .start();
         let etcd_thread = Arbiter::new();
         let (observed, settings) = (registry.clone().recipient(), config.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), move |_| {
@@ -202,6 +190,19 @@ impl Actors {
                 observed,
             )
         });
+        let mut persister = Persister::new(config.debounce, registry.clone().recipient())
+            .guarded(guard, config.once.is_some())
+            .confirming(watcher.clone().recipient());
+        if let Some(file) = config.target_file.clone() {
+            persister = persister.to_file(file);
+        }
+        let persister = persister.start();
+        let hints = Subscribe(persister.clone().recipient());
+        registry.send(hints).await.map_err(|_| Error::Died)?;
+        let inspect = persister.clone().recipient();
+        let drift =
+            DriftWatcher::new(config.target_file.clone().unwrap(), config.drift_interval, inspect)
+                .start();
         let peers = Peers {
             registry: registry.clone().recipient(),
             position: watcher.clone().recipient(),

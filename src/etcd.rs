@@ -17,7 +17,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use etcd_client::proto::PbKeyValue;
-use etcd_client::{GetOptions, ResponseHeader};
+use etcd_client::{GetOptions, GetResponse, ResponseHeader};
 
 use crate::core::event::{KeyValue, Lookup, Revision};
 use crate::core::key::Prefix;
@@ -106,6 +106,17 @@ impl Connection {
         async move { Ok(reading.await?.map(|kv| kv.value)) }
     }
 
+    /// Asks how far the cluster is. A linearizable read, of as little as can be.
+    pub fn newest(
+        &self,
+        prefix: &Prefix,
+    ) -> impl Future<Output = Result<Header, Error>> + Send + use<> {
+        let limit = self.patience.dial + self.patience.answer;
+        let options = GetOptions::new().with_count_only();
+        let reading = self.key(prefix.as_str().into(), options, limit);
+        async move { Ok(header(reading.await?.header())) }
+    }
+
     /// Reads one key as it was at a revision; `None` if it was not there.
     fn key_at(
         &self,
@@ -113,16 +124,24 @@ impl Connection {
         revision: Revision,
         limit: Duration,
     ) -> impl Future<Output = Result<Option<KeyValue>, Error>> + Send + use<> {
+        let reading = self.key(key, GetOptions::new().with_revision(revision.0), limit);
+        async move { Ok(reading.await?.0.kvs.into_iter().next().map(key_value)) }
+    }
+
+    fn key(
+        &self,
+        key: Vec<u8>,
+        options: GetOptions,
+        limit: Duration,
+    ) -> impl Future<Output = Result<GetResponse, Error>> + Send + use<> {
         let (kv, login) = (self.kv.clone(), self.login.clone());
-        let options = GetOptions::new().with_revision(revision.0);
         async move {
             let get = || {
                 let (mut kv, key, options) = (kv.clone(), key.clone(), options.clone());
                 async move { kv.get(key, Some(options)).await }
             };
             let response = login.ask(limit, get).await;
-            let response = response.map_err(|failure| login.explain(failure, &Keys::only(&key)))?;
-            Ok(response.0.kvs.into_iter().next().map(key_value))
+            response.map_err(|failure| login.explain(failure, &Keys::only(&key)))
         }
     }
 }

@@ -38,6 +38,17 @@ pub struct Audit(pub Check);
 #[rtype(result = "Option<Position>")]
 pub struct GetPosition;
 
+/// Pull, `Persister` from `EtcdWatcher`: say when the registry is known to be as new as etcd was
+/// when this was asked. There is no answer for as long as etcd can't be asked.
+#[derive(Message)]
+#[rtype(result = "Result<(), Unconfirmed>")]
+pub struct Confirm;
+
+/// The watcher has ended, and the registry is as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the watcher of etcd has ended")]
+pub struct Unconfirmed;
+
 /// Hint, `EtcdWatcher` to `Auditor`: an outage is over, and the watch was resumed.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -109,13 +120,6 @@ pub enum Unpublished {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Relist(pub RelistReason);
-
-/// `Persister` to `EtcdWatcher`: answer once the registry is as new as etcd was when this came,
-/// by a linearizable read. As long as etcd can't be asked, there is no answer; `false` if the
-/// watcher ends before.
-#[derive(Message)]
-#[rtype(result = "bool")]
-pub struct Confirm;
 
 /// `app` to `EtcdWatcher`: end, and answer once the registry has all that was received.
 #[derive(Message)]

@@ -33,7 +33,7 @@ use voice::{News, Voice};
 pub struct Persister {
     registry: Recipient<Render>,
     /// Whom to ask whether the registry is new enough to take over; `None` if it always is.
-    confirmer: Option<Recipient<Confirm>>,
+    watcher: Option<Recipient<Confirm>>,
     confirmed: Vec<Confirmed>,
     schedule: Schedule,
     /// When the next step is due at the earliest, and the timer for that.
@@ -55,7 +55,7 @@ impl Persister {
     pub fn new(debounce: Debounce, registry: Recipient<Render>) -> Self {
         Self {
             registry,
-            confirmer: None,
+            watcher: None,
             confirmed: Vec::new(),
             schedule: Schedule::new(debounce),
             timer: None,
@@ -85,8 +85,8 @@ impl Persister {
     /// Asks there, before it publishes where another process has published until now, whether
     /// the registry is as new.
     #[must_use]
-    pub fn confirming(mut self, confirmer: Recipient<Confirm>) -> Self {
-        self.confirmer = Some(confirmer);
+    pub fn confirming(mut self, watcher: Recipient<Confirm>) -> Self {
+        self.watcher = Some(watcher);
         self
     }
 
@@ -149,9 +149,9 @@ impl Persister {
             self.backoff.succeeded(now);
         }
         self.ask_for_confirmation(&report, ctx);
-        let held = self.disk.guard.hold().map(|hold| hold.removals);
+        let removals = self.disk.guard.hold().map(|hold| hold.removals);
         let document = self.disk.document.as_ref();
-        let news = document.map(|document| News { document, held, task });
+        let news = document.map(|document| News { document, held: removals, task });
         let outputs = self.disk.outputs.iter().zip(&mut self.voices);
         for ((held, voice), done) in outputs.zip(report.outputs) {
             voice.say(held.output.as_ref(), done, news, delay, now);
@@ -185,10 +185,10 @@ impl Persister {
         for (output, done) in report.outputs.iter().enumerate() {
             let Some(number) = done.confirm else { continue };
             let confirmed = Confirmed { output, number };
-            let confirmer = self.confirmer.clone();
+            let watcher = self.watcher.clone();
             let asking = async move {
-                match confirmer {
-                    Some(confirmer) => confirmer.send(Confirm).await.is_ok_and(|is_new| is_new),
+                match watcher {
+                    Some(watcher) => matches!(watcher.send(Confirm).await, Ok(Ok(()))),
                     None => true,
                 }
             };

@@ -75,8 +75,8 @@ pub(super) struct Report {
 /// What a task did with one output.
 #[derive(Default)]
 pub(super) struct Done {
-    /// Another process writes there, for the first time that this one asked or again.
-    pub(super) stands_by: Option<Option<u32>>,
+    /// Who writes there, if that is news.
+    pub(super) claim: Option<Claim>,
     /// That it may be published to has to be confirmed, under this number.
     pub(super) confirm: Option<u32>,
     drift: Vec<Drifted>,
@@ -225,19 +225,21 @@ impl Held {
 
     fn try_look(&mut self, thorough: bool, now: Instant) -> Result<Done, Error> {
         let mut done = Done::default();
-        match (self.output.claim()?, self.standing) {
-            (Claim::Theirs { .. }, Standing::StandBy { .. }) => {}
-            (Claim::Theirs { pid }, _) => {
-                self.standing = Standing::StandBy { is_right: false };
-                done.stands_by = Some(pid);
-            }
+        let claim = self.output.claim()?;
+        let is_news = match claim {
+            Claim::Ours => !self.standing.is_ours(),
+            Claim::Theirs { .. } => !matches!(self.standing, Standing::StandBy { .. }),
+        };
+        done.claim = Some(claim).filter(|_| is_news);
+        match (claim, self.standing) {
+            _ if !is_news => {}
+            (Claim::Theirs { .. }, _) => self.standing = Standing::StandBy { is_right: false },
             (Claim::Ours, Standing::New) => self.standing = Standing::Active,
-            (Claim::Ours, Standing::StandBy { .. }) => {
+            (Claim::Ours, _) => {
                 self.confirmations += 1;
                 self.standing = Standing::Confirming(self.confirmations);
                 done.confirm = Some(self.confirmations);
             }
-            (Claim::Ours, Standing::Confirming(_) | Standing::Active) => {}
         }
         if let Standing::StandBy { .. } = self.standing {
             done.again = Some(now + STANDBY_PERIOD);

@@ -44,6 +44,14 @@ impl Registry {
         }
     }
 
+    fn hint(&self) {
+        if let Some(persister) = &self.persister {
+            // Each sender has a place of its own in the mailbox: if it is taken, by a hint of
+            // ours, that one is still to come. A closed mailbox is the end of the program.
+            let _ = persister.try_send(Dirty);
+        }
+    }
+
     fn warn_of_quarantine(&mut self, quarantine: &Quarantine, ctx: &mut Context<Self>) {
         let key = Foreign(&quarantine.key);
         let revision = quarantine.mod_revision.0;
@@ -101,6 +109,10 @@ impl Handler<Subscribe<Dirty>> for Registry {
 
     fn handle(&mut self, Subscribe(persister): Subscribe<Dirty>, _: &mut Self::Context) {
         self.persister = Some(persister);
+        // What it would have been told before.
+        if self.state.counts().is_some() {
+            self.hint();
+        }
     }
 }
 
@@ -123,10 +135,8 @@ impl Handler<Observed> for Registry {
         if is_list {
             self.sum_up();
         }
-        if changed && let Some(persister) = &self.persister {
-            // Each sender has a place of its own in the mailbox: if it is taken, by a hint of
-            // ours, that one is still to come. A closed mailbox is the end of the program.
-            let _ = persister.try_send(Dirty);
+        if changed {
+            self.hint();
         }
         let counts = self.state.counts().map(|(_, counts)| counts).unwrap_or_default();
         Taken { lookups, entries: counts.valid + counts.quarantined + counts.ignored }

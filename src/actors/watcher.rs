@@ -2,8 +2,11 @@
 //!
 //! The actor is the handle of one asynchronous task, which goes from connection to
 //! connection for ever; what to do on each is the decision of the
-//! [`Session`](crate::core::session::Session).
+//! [`Session`](crate::core::session::Session). Whoever must not be older than another daemon was
+//! asks it to [`Confirm`]; when that is answered is the decision of
+//! [`core::session::Confirm`](crate::core::session::Confirm).
 
+mod heard;
 mod list;
 mod outage;
 mod task;
@@ -19,20 +22,26 @@ use actix::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::messages::{GetPosition, LastFailure, Observed, Relist, Resumed, Stop, Subscribe};
+use super::messages::{
+    Confirm, GetPosition, LastFailure, Observed, Relist, Resumed, Stop, Subscribe, Unconfirmed,
+};
 use crate::core::key::Prefix;
 use crate::core::session::Position;
 use crate::etcd::{Connector, Server};
 use task::Task;
-use wire::{Command, Wire};
+use wire::{Asker, Command, Wire};
 
 /// Commands that are not taken yet: one stop, and relists that may be dropped.
 const COMMANDS: usize = 4;
+
+/// Questions that are not heard yet; whoever has one more waits.
+const QUESTIONS: usize = 4;
 
 /// The actor that talks to etcd.
 pub struct EtcdWatcher {
     task: Option<Task>,
     commands: mpsc::Sender<Command>,
+    asking: mpsc::Sender<Asker>,
     status: Rc<Status>,
 }
 
@@ -56,9 +65,10 @@ impl EtcdWatcher {
     ) -> Self {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let status = Rc::<Status>::default();
-        let wire = Wire::new(prefix, max_entries, registry, receiver);
+        let (asking, asked) = mpsc::channel(QUESTIONS);
+        let wire = Wire::new(prefix, max_entries, registry, receiver, asked);
         let task = Task::new(servers, connector, wire, Rc::clone(&status));
-        Self { task: Some(task), commands, status }
+        Self { task: Some(task), commands, asking, status }
     }
 }
 
@@ -94,6 +104,19 @@ impl Handler<GetPosition> for EtcdWatcher {
 
     fn handle(&mut self, _: GetPosition, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.status.position.get())
+    }
+}
+
+impl Handler<Confirm> for EtcdWatcher {
+    type Result = ResponseFuture<Result<(), Unconfirmed>>;
+
+    fn handle(&mut self, _: Confirm, _: &mut Self::Context) -> Self::Result {
+        let (asker, confirmed) = oneshot::channel();
+        let asking = self.asking.clone();
+        Box::pin(async move {
+            asking.send(asker).await.map_err(|_| Unconfirmed)?;
+            confirmed.await.map_err(|_| Unconfirmed)
+        })
     }
 }
 

@@ -126,3 +126,80 @@ fn is_inside(file: &TargetFile, directory: &Path) -> bool {
     let mut directories = hops.iter().chain([&given]).map(|hop| directory_of(hop).canonicalize());
     directories.any(|found| found.is_ok_and(|found| found == directory))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::Arguments;
+
+    fn check_args(arguments: &[&str]) -> Result<(Option<TargetFile>, Option<PathBuf>), String> {
+        let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
+        let args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        check(&args.target).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_file_the_directory_or_both_may_be_written_and_one_must_be() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_str().expect("UTF-8");
+        for (arguments, outputs) in [
+            (&[][..], (true, false)),
+            (&["--target-dir", path][..], (true, true)),
+            (&["--target-dir", path, "--no-target-file"][..], (false, true)),
+            (&["--target-dir", path, "--target-file", ""][..], (false, true)),
+        ] {
+            let (file, directory) = check_args(arguments).expect("valid");
+            assert_eq!((file.is_some(), directory.is_some()), outputs, "{arguments:?}");
+        }
+        for nothing in [&["--no-target-file"][..], &["--target-file", ""]] {
+            assert!(check_args(nothing).expect_err("nothing to do").contains("--target-dir"));
+        }
+        let nowhere = check_args(&["--target-dir", "/nowhere/x"]).expect_err("not there");
+        assert!(nowhere.contains("--target-dir /nowhere/x"), "{nowhere}");
+        let args = ["--no-target-file", "--target-dir", path, "--in-place"];
+        assert!(check_args(&args).expect_err("no file").contains("--in-place"));
+    }
+
+    #[test]
+    fn a_target_file_in_the_target_directory_is_refused_by_whatever_way_it_gets_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let services = directory.path().join("services");
+        fs::create_dir_all(services.join("deeper")).expect("directories");
+        symlink(services.join("all.json"), directory.path().join("link.json")).expect("a link");
+        symlink(&services, directory.path().join("also")).expect("a link");
+        symlink("../elsewhere.json", services.join("out.json")).expect("a link");
+        let path = |name: &str| format!("{}/{name}", directory.path().display());
+        let check = |file: &str| {
+            check_args(&["--target-dir", &path("services"), "--target-file", &path(file)])
+        };
+        for inside in [
+            "services/all.json",
+            "services/../also/x.json",
+            "link.json",
+            "also/y.json",
+            "services/out.json",
+        ] {
+            let error = check(inside).expect_err(inside);
+            assert!(error.contains("twice") && error.contains(&path("services")), "{error}");
+        }
+        for outside in ["all.json", "services/deeper/all.json"] {
+            check(outside).expect(outside);
+        }
+    }
+
+    #[test]
+    fn permissions_are_octal_and_for_reading_and_writing() {
+        for fine in ["0644", "640", "0400"] {
+            check_args(&["--file-mode", fine]).expect(fine);
+        }
+        for bad in ["0755", "rw-r--r--", "9", "0044", "01644", ""] {
+            let error = check_args(&["--file-mode", bad]).expect_err(bad);
+            assert!(error.contains("--file-mode") && error.contains("0644"), "{error}");
+        }
+    }
+}

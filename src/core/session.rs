@@ -5,6 +5,7 @@
 //! through by whole revisions only: the parts of a fragmented response are held until the
 //! last one is there, and the position advances past nothing else.
 
+mod confirm;
 mod message;
 mod position;
 mod relist;
@@ -16,6 +17,7 @@ use super::liveness::Sign;
 
 use message::REQUESTED_PROGRESS;
 
+pub use confirm::{Confirm, Late};
 pub use message::{Header, WatchMessage};
 pub use position::Position;
 pub use relist::RelistReason;
@@ -135,6 +137,12 @@ impl Session {
                 Next::Watch(position.revision.next())
             }
         }
+    }
+
+    /// Whether the watch may be asked for its progress, and its answer counts.
+    #[must_use]
+    pub fn trusts_progress(&self) -> bool {
+        self.ordered_progress
     }
 
     /// Whether to ask for a watch in fragments: only where a message was too large. etcd

@@ -149,9 +149,10 @@ impl Place {
     /// Whether whoever asks for the right to write the file finds that `lock` has it.
     #[must_use]
     pub fn is_locked_by(&self, lock: &Lock) -> bool {
-        match self.options.in_place {
-            true => lock.stands_at(self.path()),
-            false => lock.stands_at(&self.lock_path()),
+        if self.options.in_place {
+            lock.stands_at(self.path())
+        } else {
+            lock.stands_at(&self.lock_path())
         }
     }
 

@@ -12,6 +12,7 @@ mod audit;
 mod auth;
 mod bursts;
 mod chaos;
+mod confirm;
 mod conformance;
 mod connector;
 mod convergence;
@@ -19,6 +20,7 @@ mod drift;
 #[path = "../embedded/mod.rs"]
 mod embedded;
 mod embedded_faults;
+mod files;
 mod guard;
 mod listing;
 mod members;

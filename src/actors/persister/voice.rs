@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use crate::actors::output::{Drifted, Output, Written};
+use crate::actors::output::{Claim, Drifted, Output, Written};
 use crate::actors::publish::Done;
 use crate::core::persist::Task;
 use crate::core::render::Document;
@@ -62,7 +62,7 @@ impl Voice {
         now: Instant,
     ) {
         let path = output.path().display();
-        if let Some(pid) = done.stands_by {
+        if let Some(Claim::Theirs { pid }) = done.claim {
             info!(%path, pid, "another etcd-sd writes there; standing by until it ends");
             self.failure = None;
         }

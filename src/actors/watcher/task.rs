@@ -13,7 +13,7 @@ use super::wire::{End, Lost, Wire};
 use crate::backoff::{Backoff, spread};
 use crate::core::census::elect;
 use crate::core::event::Event;
-use crate::core::session::{Next, RelistReason, Session};
+use crate::core::session::{Confirm, Next, RelistReason, Session};
 use crate::core::witness::Witness;
 use crate::etcd::{Connection, Connector, Server};
 
@@ -33,6 +33,7 @@ pub(super) struct Task {
     attempt: usize,
     pub(super) wire: Wire,
     pub(super) session: Session,
+    pub(super) confirm: Confirm,
     pub(super) backoff: Backoff,
     pub(super) witness: Witness,
     /// What the last list took.
@@ -54,6 +55,7 @@ impl Task {
             attempt: 0,
             wire,
             session: Session::new(),
+            confirm: Confirm::default(),
             backoff: Backoff::for_etcd(),
             witness: Witness::default(),
             list_took: Duration::ZERO,
@@ -115,6 +117,7 @@ impl Task {
         }
         let mut resumes = true;
         loop {
+            self.confirm.begin_again();
             let done = match self.session.connected(&connection.version) {
                 Next::List(reason) => {
                     resumes = false;
@@ -167,7 +170,7 @@ impl Task {
         match reason {
             _ if !is_news => debug!(%reason, "listing again"),
             RelistReason::First => info!("listing"),
-            RelistReason::Requested => info!(%reason, "relisting"),
+            _ if reason.is_ordinary() => info!(%reason, "relisting"),
             _ => warn!(%reason, "relisting"),
         }
         if !reason.is_ordinary() {
@@ -175,8 +178,10 @@ impl Task {
             self.wire.unless_told(sleep(spread(longest))).await?;
         }
         let begun = Instant::now();
+        self.confirm.begins_list(self.wire.asked());
         let header = list(connection, &mut self.wire, &self.session, &mut self.witness).await?;
         self.session.listed(header);
+        self.wire.answer(self.confirm.listed());
         self.list_took = begun.elapsed();
         self.outage.over();
         self.backoff.succeeded(Instant::now());

@@ -2,16 +2,17 @@
 
 use std::time::Instant;
 
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 use tracing::{debug, info};
 
+use super::heard::Watch;
 use super::task::Task;
 use super::wire::End;
 use crate::actors::messages::Resumed;
 use crate::core::event::{Event, Revision};
 use crate::core::liveness::{Action, Liveness};
 use crate::core::session::{RelistReason, Verdict, WatchEnd};
-use crate::etcd::{Connection, Error};
+use crate::etcd::Connection;
 
 impl Task {
     /// Passes a watch on to its end. Returns `Ok` if a list on the same connection is next.
@@ -24,42 +25,29 @@ impl Task {
         let prefix = self.wire.prefix.clone();
         let in_fragments = self.session.wants_fragments();
         let opening = connection.watch(&prefix, from, in_fragments);
-        let mut stream = self.wire.unless_told(opening).await??;
+        let stream = self.wire.unless_told(opening).await??;
         let patience = self.connector.patience();
-        let mut liveness = Liveness::new(patience.idle, patience.answer, Instant::now());
-        loop {
-            let next = timeout_at(liveness.deadline().into(), stream.next());
-            let Ok(message) = self.wire.unless_told(next).await? else {
-                match liveness.silence(Instant::now()) {
-                    Action::GiveUp => return Err(End::Lost(self.session.silent().into())),
-                    _ => stream.ping(&prefix).await?,
-                }
-                continue;
-            };
-            let message = match message {
-                Err(Error::TooLarge) if self.session.too_large() => {
-                    info!("a message of the watch is too large; watching in fragments");
-                    return Ok(());
-                }
-                message => message?,
-            };
+        let liveness = Liveness::new(patience.idle, patience.answer, Instant::now());
+        let mut watch = Watch::new(stream, liveness);
+        while let Some(message) = self.hear(connection, &mut watch).await? {
             let verdict = self.session.judge(message);
             self.status.position.set(self.session.position());
             if let Some(sign) = verdict.sign() {
                 if sign.is_fresh() {
                     self.outage.heard();
                 }
-                if liveness.heard(sign, Instant::now()) == Action::RequestProgress {
-                    stream.request_progress().await?;
+                if watch.liveness.heard(sign, Instant::now()) == Action::RequestProgress {
+                    watch.stream.request_progress().await?;
                 }
             }
             match verdict {
                 Verdict::Alive | Verdict::Unrelated => {}
                 Verdict::Pong { ahead } => {
                     debug!(ahead, "the watch is idle, the member answers");
-                    stream.end_ping().await?;
+                    watch.stream.end_ping().await?;
                 }
                 Verdict::Created => {
+                    watch.stands = true;
                     self.outage.over();
                     self.backoff.succeeded(Instant::now());
                     self.wire.send(Event::InTouch).await?;
@@ -87,6 +75,7 @@ impl Task {
                 Verdict::End(end) => return Err(End::Lost(end.into())),
             }
         }
+        Ok(())
     }
 
     /// Every outage ends with an audit: a cluster that was restored meanwhile may have

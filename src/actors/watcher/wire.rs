@@ -2,8 +2,11 @@
 //!
 //! The watcher can be told to end or to list anew only while it waits for etcd, never
 //! between two parts of what it received, so that the registry is not left with half of it.
+//! Those who ask to be confirmed are put in a queue meanwhile.
 
+use std::collections::VecDeque;
 use std::future::Future;
+use std::pin::pin;
 
 use actix::Recipient;
 use thiserror::Error;
@@ -16,6 +19,9 @@ use crate::core::key::Prefix;
 use crate::core::session::{RelistReason, WatchEnd};
 use crate::etcd;
 
+/// Of those who ask to be confirmed, so many are known at a time; the others wait to be heard.
+const ASKERS: usize = 16;
+
 /// What the watcher can be told.
 pub(super) enum Command {
     /// List anew.
@@ -23,6 +29,9 @@ pub(super) enum Command {
     /// End, and say when that is done.
     Stop(oneshot::Sender<()>),
 }
+
+/// Whom to tell that the registry is confirmed. Dropped if it never will be.
+pub(super) type Asker = oneshot::Sender<()>;
 
 /// Why the watcher does not go on with a connection.
 pub(super) enum End {
@@ -98,6 +107,9 @@ pub(super) struct Wire {
     max_entries: usize,
     registry: Recipient<Observed>,
     commands: mpsc::Receiver<Command>,
+    asking: mpsc::Receiver<Asker>,
+    /// In the order in which they came.
+    askers: VecDeque<Asker>,
 }
 
 impl Wire {
@@ -106,8 +118,9 @@ impl Wire {
         max_entries: usize,
         registry: Recipient<Observed>,
         commands: mpsc::Receiver<Command>,
+        asking: mpsc::Receiver<Asker>,
     ) -> Self {
-        Self { prefix, max_entries, registry, commands }
+        Self { prefix, max_entries, registry, commands, asking, askers: VecDeque::new() }
     }
 
     /// Refuses so many keys if they are too many: a wrong prefix should not fill the memory.
@@ -121,6 +134,19 @@ impl Wire {
 
     /// Waits for `etcd`, unless a command comes first.
     pub(super) async fn unless_told<T>(&mut self, etcd: impl Future<Output = T>) -> Result<T, End> {
+        let mut etcd = pin!(etcd);
+        loop {
+            if let Some(answer) = self.unless_asked(etcd.as_mut()).await? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The same; `None` if somebody asks to be confirmed before.
+    pub(super) async fn unless_asked<T>(
+        &mut self,
+        etcd: impl Future<Output = T>,
+    ) -> Result<Option<T>, End> {
         tokio::select! {
             biased;
             command = self.commands.recv() => Err(match command {
@@ -128,7 +154,24 @@ impl Wire {
                 Some(Command::Stop(stopped)) => End::Stop(stopped),
                 None => End::Abandoned,
             }),
-            answer = etcd => Ok(answer),
+            Some(asker) = self.asking.recv(), if self.askers.len() < ASKERS => {
+                self.askers.push_back(asker);
+                Ok(None)
+            }
+            answer = etcd => Ok(Some(answer)),
+        }
+    }
+
+    /// How many wait to be confirmed.
+    pub(super) fn asked(&self) -> usize {
+        self.askers.len()
+    }
+
+    /// Answers so many of them, those who came first.
+    pub(super) fn answer(&mut self, count: usize) {
+        for asker in self.askers.drain(..count) {
+            // Who is gone needs no answer.
+            let _ = asker.send(());
         }
     }
 

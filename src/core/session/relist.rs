@@ -56,6 +56,10 @@ pub enum RelistReason {
     /// There were more keys than the daemon is to hold.
     #[error("there were more than {0} keys below the prefix")]
     TooMany(usize),
+    /// Another daemon wrote the target file until now, and what it knew last has not come by the
+    /// watch.
+    #[error("taking over from another etcd-sd, which may have known more")]
+    TookOver,
     /// Somebody asked for it.
     #[error("asked for")]
     Requested,
@@ -77,6 +81,6 @@ impl RelistReason {
     /// Whether it is nothing to worry about.
     #[must_use]
     pub fn is_ordinary(&self) -> bool {
-        matches!(self, Self::First | Self::Requested)
+        matches!(self, Self::First | Self::TookOver | Self::Requested)
     }
 }

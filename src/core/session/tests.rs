@@ -1,3 +1,4 @@
+mod confirm;
 mod progress;
 
 use super::*;

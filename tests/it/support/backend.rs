@@ -49,6 +49,10 @@ impl Etcd {
         self.client.clone()
     }
 
+    pub(crate) fn is_embedded(&self) -> bool {
+        matches!(self.server, Server::Embedded(_))
+    }
+
     /// The embedded server, for the tests that are about its faults.
     pub(crate) fn faulty(&self) -> &Embedded {
         match &self.server {

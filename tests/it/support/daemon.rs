@@ -1,6 +1,6 @@
 //! The daemon under test, as a child process.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -9,6 +9,7 @@ use super::backend::Etcd;
 use super::file::TargetFile;
 use super::log::{Line, Log};
 use super::process::{Process, command};
+use super::rights::as_nobody;
 use super::wait::{SOON, ensure, eventually};
 
 /// A running daemon. Its log is shown when the test fails.
@@ -49,7 +50,19 @@ impl Daemon {
 
     /// Starts it with these arguments and environment variables and no others.
     pub(crate) fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = command(env!("CARGO_BIN_EXE_etcd-sd"));
+        Self::spawn(command(env!("CARGO_BIN_EXE_etcd-sd")), args, variables)
+    }
+
+    /// Starts it as a user without rights.
+    pub(crate) fn start_as_nobody(etcd: &Etcd, file: &TargetFile, more: &[&str]) -> Self {
+        let mut command = as_nobody();
+        command.arg(env!("CARGO_BIN_EXE_etcd-sd"));
+        let path = file.path().to_str().unwrap();
+        let args = ["--server", etcd.endpoint(), "--target-file", path, "--log-format", "json"];
+        Self::spawn(command, &[&args[..], more].concat(), &[])
+    }
+
+    fn spawn(mut command: Command, args: &[&str], variables: &[(&str, &str)]) -> Self {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ETCD_SD_")) {
             command.env_remove(name);
         }
@@ -85,6 +98,21 @@ impl Daemon {
             }
             assert!(!complete, "{what}: it ended instead");
             Err(format!("{} such lines", lines.len()))
+        })
+        .await
+    }
+
+    /// The lines of a level with all of these words, whatever their case, anywhere in them.
+    pub(crate) fn said(&self, level: &str, words: &[&str]) -> Vec<String> {
+        self.log.with_words(level, words)
+    }
+
+    /// Waits for the first such line.
+    pub(crate) async fn says(&self, level: &str, words: &[&str]) -> String {
+        let what = format!("the daemon says with {level} what has the words {words:?}");
+        eventually(SOON, &what, async || {
+            let line = self.said(level, words).into_iter().next();
+            line.ok_or_else(|| "not yet".to_owned())
         })
         .await
     }
@@ -135,6 +163,10 @@ impl Daemon {
         let status = self.ends(within).await;
         let code = status.code();
         code.unwrap_or_else(|| panic!("the daemon did not exit by itself: {status}"))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn cpu_time(&self) -> Duration {

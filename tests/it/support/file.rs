@@ -22,10 +22,11 @@ pub(crate) struct Group {
     pub(crate) labels: BTreeMap<String, String>,
 }
 
-/// A target file's path, in a directory of its own that ends with the test.
+/// A target file's path.
 pub(crate) struct TargetFile {
-    directory: TempDir,
     path: PathBuf,
+    /// Ends with the test.
+    _directory: Option<TempDir>,
 }
 
 /// What tells one write of a file from the next.
@@ -38,11 +39,15 @@ pub(crate) struct Stamp {
 }
 
 impl TargetFile {
-    /// In an empty directory; there is no file yet.
+    /// In an empty directory of its own; there is no file yet.
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("targets.json");
-        Self { directory, path }
+        Self { path: directory.path().join("targets.json"), _directory: Some(directory) }
+    }
+
+    /// In a directory that is somebody else's.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path, _directory: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -50,7 +55,7 @@ impl TargetFile {
     }
 
     pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
+        self.path.parent().unwrap()
     }
 
     /// The bytes, if there is a file.

@@ -95,6 +95,17 @@ impl Log {
         with_field.map(|(_, line)| line.clone()).collect()
     }
 
+    /// The lines of a level with all of these words, whatever their case, as they were
+    /// written.
+    pub(crate) fn with_words(&self, level: &str, words: &[&str]) -> Vec<String> {
+        let words: Vec<_> = words.iter().map(|word| word.to_lowercase()).collect();
+        let lines = self.lines.lock().unwrap();
+        let of_level = lines.iter().filter(|(_, line)| line.level == level);
+        let raw = of_level.map(|(raw, _)| (raw, raw.to_lowercase()));
+        let found = raw.filter(|(_, lower)| words.iter().all(|word| lower.contains(word)));
+        found.map(|(raw, _)| raw.clone()).collect()
+    }
+
     /// How many lines there are.
     pub(crate) fn length(&self) -> usize {
         self.lines.lock().unwrap().len()

@@ -3,17 +3,19 @@
 //! ```text
 //!   Etcd (embedded or real) <── daemon ──> TargetFile <── Prometheus
 //!    backend, etcd, writes,     daemon,     file, render,    prometheus,
-//!    secure, certs,             log         reader,          listener,
-//!    cluster, gate                          directory        http
+//!    secure, certs,             log         reader, ledger,  listener,
+//!    cluster, gate, churn                   directory        http
 //! ```
 //!
-//! Below them: `process` (children that die with their test), `ports`, `wait`.
+//! Below them: `process` (children that die with their test), `ports`, `wait`, and
+//! `volume` (file systems that a test mounts), where `rights` allow it.
 //! Nothing here sleeps for a guess: `wait` looks until a condition holds or its
 //! deadline has passed. Nothing here uses the library's code: what the daemon
 //! should have done is worked out a second time, in `render`.
 
 pub(crate) mod backend;
 pub(crate) mod certs;
+pub(crate) mod churn;
 pub(crate) mod cluster;
 pub(crate) mod daemon;
 pub(crate) mod directory;
@@ -21,6 +23,7 @@ pub(crate) mod etcd;
 pub(crate) mod file;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod ledger;
 pub(crate) mod listener;
 pub(crate) mod log;
 pub(crate) mod ports;
@@ -29,7 +32,9 @@ pub(crate) mod prometheus;
 pub(crate) mod random;
 pub(crate) mod reader;
 pub(crate) mod render;
+pub(crate) mod rights;
 pub(crate) mod secure;
 pub(crate) mod snapshots;
+pub(crate) mod volume;
 pub(crate) mod wait;
 pub(crate) mod writes;

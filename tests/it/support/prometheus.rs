@@ -1,4 +1,5 @@
-//! A real Prometheus, from `$PROMETHEUS` or the PATH, that reads a target file.
+//! A real Prometheus, from `$PROMETHEUS` or the PATH, that reads a target file; or a second
+//! one, of version 3, from `$PROMETHEUS3`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use super::wait::{SOON, eventually};
 
 /// How often a start is tried when another process is quicker to bind the port.
 const TRIES: usize = 5;
+
+/// For targets that are scraped.
+const QUICK: &str = "500ms";
 
 pub(crate) struct Prometheus {
     address: String,
@@ -33,21 +37,31 @@ pub(crate) struct Target {
 impl Prometheus {
     /// Starts it on a target file and waits until it serves.
     pub(crate) async fn start(targets: &Path) -> Self {
+        Self::start_as(&prometheus(), QUICK, targets).await
+    }
+
+    /// Starts a program that only discovers what it should scrape.
+    pub(crate) async fn start_discovering(program: &str, targets: &Path) -> Self {
+        Self::start_as(program, "1d", targets).await
+    }
+
+    async fn start_as(program: &str, scrape_interval: &str, targets: &Path) -> Self {
         for _ in 0..TRIES {
-            if let Some(prometheus) = Self::try_start(targets).await {
+            let started = Self::try_start(program, scrape_interval, targets).await;
+            if let Some(prometheus) = started {
                 return prometheus;
             }
         }
         panic!("Prometheus found no free port, {TRIES} times");
     }
 
-    async fn try_start(targets: &Path) -> Option<Self> {
+    async fn try_start(program: &str, scrape_interval: &str, targets: &Path) -> Option<Self> {
         let home = tempfile::tempdir().unwrap();
-        let config = write_config(home.path(), targets);
+        let config = write_config_with(scrape_interval, home.path(), targets);
         let address = format!("127.0.0.1:{}", free_port());
         let log = home.path().join("prometheus.log");
 
-        let mut prometheus = command(program("PROMETHEUS", "prometheus"));
+        let mut prometheus = command(program);
         prometheus.arg(format!("--config.file={}", config.display()));
         let storage = home.path().join("data");
         prometheus.arg(format!("--storage.tsdb.path={}", storage.display()));
@@ -103,11 +117,25 @@ impl Prometheus {
     }
 }
 
+/// The program that is installed here, of whatever version.
+pub(crate) fn prometheus() -> String {
+    program("PROMETHEUS", "prometheus")
+}
+
+/// One of version 3 or newer, if there is one.
+pub(crate) fn prometheus_3() -> Option<String> {
+    std::env::var("PROMETHEUS3").ok().filter(|program| !program.is_empty())
+}
+
 /// A configuration like the README's, but for the short scrape interval.
 pub(crate) fn write_config(home: &Path, targets: &Path) -> PathBuf {
+    write_config_with(QUICK, home, targets)
+}
+
+fn write_config_with(scrape_interval: &str, home: &Path, targets: &Path) -> PathBuf {
     let config = home.join("prometheus.yml");
     let text = format!(
-        "global:\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n\
+        "global:\n  scrape_interval: {scrape_interval}\n  scrape_timeout: {QUICK}\n\
          scrape_configs:\n  - job_name: etcd\n    file_sd_configs:\n      - files: ['{}']\n",
         targets.display()
     );

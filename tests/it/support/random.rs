@@ -25,6 +25,11 @@ impl Random {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
+    /// Other numbers, for somebody else.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self::seeded(self.below(1 << 40))
+    }
+
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,5 +1,6 @@
 //! A reader that opens the target file again and again, as fast as it can, and
-//! wants each time one whole, valid document.
+//! wants each time one whole, valid document. Whether that is one that there should
+//! have been, and none of an earlier state, is for the [`Ledger`](super::ledger) to say.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) documents: Vec<String>,
     /// Why bad reads were bad.
     pub(crate) broken: Vec<String>,
+    /// Reads in the middle of a write in place, which nobody can take for a document.
+    pub(crate) unreadable: usize,
 }
 
 impl Reader {
@@ -30,11 +33,22 @@ impl Reader {
         Self::with_pauses(file, Duration::ZERO)
     }
 
+    /// Of a file that is written in place: what begins with NUL is no document to anybody, so
+    /// whoever reads it keeps what it had.
+    pub(crate) fn of_file_in_place(file: &TargetFile) -> Self {
+        Self::spawn(file, Duration::ZERO, true)
+    }
+
     /// Leaves the processor to others for that long after each look.
     pub(crate) fn with_pauses(file: &TargetFile, pause: Duration) -> Self {
+        Self::spawn(file, pause, false)
+    }
+
+    fn spawn(file: &TargetFile, pause: Duration, in_place: bool) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::<Mutex<Seen>>::default();
-        let look = Look { path: file.path().to_owned(), pause, seen: Arc::clone(&seen) };
+        let path = file.path().to_owned();
+        let look = Look { path, pause, in_place, seen: Arc::clone(&seen) };
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || look.until(&stopped));
         Self { stop, seen, thread: Some(thread) }
@@ -66,6 +80,7 @@ impl Drop for Reader {
 struct Look {
     path: PathBuf,
     pause: Duration,
+    in_place: bool,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -81,7 +96,9 @@ impl Look {
             if last.is_some() || read.is_ok() {
                 let mut seen = self.seen.lock().unwrap();
                 seen.reads += 1;
-                if last.as_ref() != Some(&read) {
+                if self.in_place && read.as_ref().is_ok_and(|bytes| bytes.starts_with(b"\0")) {
+                    seen.unreadable += 1;
+                } else if last.as_ref() != Some(&read) {
                     seen.note(&read);
                     last = Some(read);
                 }

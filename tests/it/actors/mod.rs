@@ -1,5 +1,7 @@
 //! The actors by themselves, with probes in place of their neighbours, on one paused clock.
 
+mod takeover;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,10 +21,11 @@ use tokio::time::{Instant, sleep};
 const QUIET: Duration = Duration::from_millis(200);
 const CEILING: Duration = Duration::from_secs(2);
 
-/// In the registry's place: renders a new document at each pull, or none.
+/// In the registry's place: renders a new document at each pull, always the same, or none.
 struct Probe {
     pulls: usize,
     ready: bool,
+    always: Option<usize>,
 }
 
 impl Actor for Probe {
@@ -34,7 +37,7 @@ impl Handler<Render> for Probe {
 
     fn handle(&mut self, _: Render, _: &mut Self::Context) -> Self::Result {
         self.pulls += 1;
-        MessageResult(self.ready.then(|| document(self.pulls)))
+        MessageResult(self.ready.then(|| document(self.always.unwrap_or(self.pulls))))
     }
 }
 
@@ -70,7 +73,7 @@ impl Harness {
         tokio::time::pause();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tgroups.json");
-        let probe = Probe { pulls: 0, ready }.start();
+        let probe = Probe { pulls: 0, ready, always: None }.start();
         let file = TargetFile::new(path.clone());
         let debounce = Debounce::new(QUIET, CEILING);
         let persister = Persister::new(debounce, probe.clone().recipient()).to_file(file).start();
@@ -263,4 +266,18 @@ async fn the_registry_hints_only_at_what_may_change_the_document() {
     }
     let document = registry.send(Render).await.unwrap().unwrap();
     assert_eq!((document.revision(), document.targets()), (Revision(4), 1));
+}
+
+#[actix::test]
+async fn who_comes_after_the_first_list_is_told_that_there_is_a_document() {
+    let registry = Registry::new(Prefix::parse("/services").unwrap()).start();
+    let (early, late) = (Hints(0).start(), Hints(0).start());
+    registry.send(Subscribe(early.clone().recipient())).await.unwrap();
+    assert_eq!(early.send(Pulls).await.unwrap(), 0, "there is none yet");
+    for event in [Event::ListStarted, Event::ListEnded { revision: Revision(1), new_epoch: false }]
+    {
+        registry.send(Observed(event)).await.unwrap();
+    }
+    registry.send(Subscribe(late.clone().recipient())).await.unwrap();
+    assert_eq!(late.send(Pulls).await.unwrap(), 1);
 }

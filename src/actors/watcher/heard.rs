@@ -1,0 +1,130 @@
+//! Waiting for the next message of a watch. Meanwhile a watch that is silent is asked for a sign
+//! of life, and those who ask are confirmed.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::time::Instant;
+
+use tokio::time::sleep_until;
+use tracing::info;
+
+use super::task::Task;
+use super::wire::End;
+use crate::core::liveness::{Action, Liveness};
+use crate::core::session::{Header, Late, WatchMessage};
+use crate::etcd::{Connection, Error, WatchStream};
+
+/// A watch that was asked for.
+pub(super) struct Watch {
+    pub(super) stream: WatchStream,
+    pub(super) liveness: Liveness,
+    /// etcd has agreed.
+    pub(super) stands: bool,
+    read: Read,
+}
+
+/// What comes first.
+enum Heard {
+    /// The watch spoke, or broke.
+    Message(Result<WatchMessage, Error>),
+    /// How far etcd is, as of a linearizable read.
+    Newest(Result<Header, Error>),
+    /// The registry should be as far as that read by now.
+    Late,
+    /// The watch should have spoken by now.
+    Silence,
+}
+
+impl Watch {
+    pub(super) fn new(stream: WatchStream, liveness: Liveness) -> Self {
+        Self { stream, liveness, stands: false, read: Read::default() }
+    }
+
+    /// Whoever stops waiting loses nothing.
+    async fn first(&mut self, late: Option<Instant>) -> Heard {
+        let silence = self.liveness.deadline();
+        let late = async {
+            match late {
+                Some(late) => sleep_until(late.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            // What has come counts before what is overdue.
+            biased;
+            message = self.stream.next() => Heard::Message(message),
+            newest = self.read.end() => Heard::Newest(newest),
+            () = late => Heard::Late,
+            () = sleep_until(silence.into()) => Heard::Silence,
+        }
+    }
+}
+
+impl Task {
+    /// Waits for the next message of the watch. `None` if the watch is of no more use, and what
+    /// is next on the same connection is for the session to say.
+    pub(super) async fn hear(
+        &mut self,
+        connection: &Connection,
+        watch: &mut Watch,
+    ) -> Result<Option<WatchMessage>, End> {
+        loop {
+            // The registry has taken all that came so far.
+            let position = self.session.position();
+            self.wire.answer(self.confirm.taken(position));
+            if watch.stands && self.confirm.begins_read(self.wire.asked(), position) {
+                watch.read.begin(connection.newest(&self.wire.prefix));
+            }
+            let first = watch.first(self.confirm.deadline());
+            match self.wire.unless_asked(first).await? {
+                // Somebody asks.
+                None => {}
+                Some(Heard::Message(Err(Error::TooLarge))) if self.session.too_large() => {
+                    info!("a message of the watch is too large; watching in fragments");
+                    return Ok(None);
+                }
+                Some(Heard::Message(message)) => return Ok(Some(message?)),
+                Some(Heard::Newest(newest)) => {
+                    if let Some(reason) = self.confirm.read(newest?, Instant::now()) {
+                        self.session.request_list(reason);
+                        return Ok(None);
+                    }
+                }
+                Some(Heard::Late) => match self.confirm.late(Instant::now()) {
+                    Late::Ask if !self.session.trusts_progress() => {}
+                    Late::Ask => watch.stream.request_progress().await?,
+                    Late::Relist(reason) => {
+                        self.session.request_list(reason);
+                        return Ok(None);
+                    }
+                },
+                Some(Heard::Silence) => match watch.liveness.silence(Instant::now()) {
+                    Action::GiveUp => return Err(End::Lost(self.session.silent().into())),
+                    _ => watch.stream.ping(&self.wire.prefix).await?,
+                },
+            }
+        }
+    }
+}
+
+/// The read that confirms the registry, if there is one under way.
+#[derive(Default)]
+struct Read(Option<Pin<Box<Reading>>>);
+
+type Reading = dyn Future<Output = Result<Header, Error>>;
+
+impl Read {
+    fn begin(&mut self, read: impl Future<Output = Result<Header, Error>> + 'static) {
+        self.0 = Some(Box::pin(read));
+    }
+
+    /// Waits for its end, and for ever if there is none. Whoever stops waiting loses nothing.
+    async fn end(&mut self) -> Result<Header, Error> {
+        let Some(read) = &mut self.0 else {
+            return pending().await;
+        };
+        let header = read.await;
+        self.0 = None;
+        header
+    }
+}
