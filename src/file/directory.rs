@@ -84,13 +84,13 @@ impl TargetDir {
 
     /// Makes sure that it can be known which files are ours.
     pub fn vouch(&self) -> Result<(), Error> {
-        self.manifest().map(drop)
+        self.read_manifest().map(drop)
     }
 
     /// Reads what the manifest names.
     pub fn open(&self) -> Result<(Inventory, Found), Error> {
         let looks = Manifest::identity(&self.path.join(STAGING))?;
-        let mut inventory = Inventory::new(self.manifest()?, looks);
+        let mut inventory = Inventory::new(self.read_manifest()?, looks);
         let mut found =
             Found { document: Document::new(Revision(0)), astray: Vec::new(), looks: Vec::new() };
         let mut pieces = Vec::new();
@@ -130,7 +130,7 @@ impl TargetDir {
 
     /// Whether the files hold `document`, each its service, and no others of ours are there.
     pub fn holds(&self, document: &Document) -> Result<bool, Error> {
-        let manifest = self.manifest()?;
+        let manifest = self.read_manifest()?;
         for piece in document.pieces().filter(|piece| !piece.job().is_empty()) {
             let is_ours = manifest.has(&FileName::encode(piece.job()));
             if !is_ours || self.compare(piece)?.is_some() {
@@ -145,10 +145,39 @@ impl TargetDir {
         Ok(true)
     }
 
-    /// Whether the manifest is there as it was last read or written.
-    pub fn is_current(&self, inventory: &Inventory) -> Result<bool, Error> {
-        let looks = Manifest::identity(&self.path.join(STAGING))?;
-        Ok(inventory.is_saved_as(looks))
+    /// The manifest's path.
+    #[must_use]
+    pub fn manifest(&self) -> PathBuf {
+        self.path.join(STAGING).join(manifest::NAME)
+    }
+
+    /// How the manifest is not as it was last read or written. Whatever is written next writes it
+    /// anew.
+    pub fn manifest_drift(&self, inventory: &Inventory) -> Result<Option<Drift>, Error> {
+        let seen = Manifest::identity(&self.path.join(STAGING))?;
+        Ok(inventory.was_changed(seen).then(|| Drift::by_looks(seen)))
+    }
+
+    /// Takes over what the manifest on disk names beyond `inventory`. Returns the services whose
+    /// files these are.
+    pub fn rediscover(&self, inventory: &mut Inventory) -> Result<Vec<Box<str>>, Error> {
+        let mut services: Vec<Box<str>> = Vec::new();
+        match self.read_manifest() {
+            Ok(manifest) => {
+                for (name, service) in manifest.files() {
+                    if !inventory.has(name) && identity(&self.path_of(name))?.is_some() {
+                        services.push(service.into());
+                    }
+                }
+            }
+            // It is written anew.
+            Err(Error::Manifest { source: Unusable::Damaged(_), .. }) => {}
+            Err(error) => return Err(error),
+        }
+        for service in &services {
+            inventory.add(service);
+        }
+        Ok(services)
     }
 
     /// Makes the names of its files survive a power cut.
@@ -175,7 +204,7 @@ impl TargetDir {
         Ok(staging)
     }
 
-    fn manifest(&self) -> Result<Manifest, Error> {
+    fn read_manifest(&self) -> Result<Manifest, Error> {
         match Manifest::read(&self.path.join(STAGING)) {
             Ok(manifest) => Ok(manifest.unwrap_or_default()),
             Err(error @ Error::Manifest { source: Unusable::Damaged(_), .. }) if self.force => {

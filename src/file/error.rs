@@ -144,6 +144,16 @@ impl Error {
         Self::Io { operation, path: path.to_owned(), cause, source }
     }
 
+    /// All these errors of files in the directory `path` as one; `None` if there are none.
+    pub(crate) fn of_several(path: &Path, errors: Vec<Self>) -> Option<Self> {
+        let count = errors.len();
+        let first = errors.into_iter().next()?;
+        Some(match count {
+            1 => first,
+            _ => Self::Several { path: path.to_owned(), count, source: Box::new(first) },
+        })
+    }
+
     /// Whether it is about what somebody else may have put there: to try again does not help, the
     /// operator has to say what he wants.
     #[must_use]

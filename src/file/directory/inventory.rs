@@ -35,8 +35,9 @@ impl Inventory {
         self.manifest.has(name)
     }
 
-    pub(super) fn is_saved_as(&self, looks: Option<Identity>) -> bool {
-        self.is_saved && self.looks == looks
+    /// Whether somebody else has been at the manifest, which looks like this now.
+    pub(super) fn was_changed(&self, looks: Option<Identity>) -> bool {
+        self.looks != looks
     }
 
     /// The file of `service` is going to be made, once this is [saved](Self::save).
@@ -56,7 +57,7 @@ impl Inventory {
 
     /// Writes the manifest, unless it says so already.
     pub(super) fn save(&mut self, staging: &Path) -> Result<(), Error> {
-        if !self.is_saved_as(Manifest::identity(staging)?) {
+        if !self.is_saved || self.was_changed(Manifest::identity(staging)?) {
             self.looks = Some(self.manifest.write(staging)?);
             self.is_saved = true;
         }

@@ -280,11 +280,13 @@ fn a_manifest_that_can_not_be_used_is_refused_and_a_damaged_one_is_begun_anew_by
 fn a_manifest_that_somebody_changes_is_written_anew_with_the_next_file() {
     let mut harness = Harness::new();
     harness.writes(&[piece("api", 1..2)]);
-    assert!(harness.directory.is_current(&harness.inventory).expect("looked at"));
+    let drift =
+        |harness: &Harness| harness.directory.manifest_drift(&harness.inventory).expect("looked");
+    assert_eq!(drift(&harness), None);
     fs::remove_file(harness.path(".etcd-sd/manifest.json")).expect("removed");
-    assert!(!harness.directory.is_current(&harness.inventory).expect("looked at"));
+    assert_eq!(drift(&harness), Some(Drift::Deleted));
     harness.writes(&[]);
-    assert!(harness.directory.is_current(&harness.inventory).expect("looked at"));
+    assert_eq!(drift(&harness), None);
     assert_eq!(harness.ours(), ["api"]);
 }
 
