@@ -18,13 +18,14 @@ use actix::{
 
 use super::messages::{Confirm, Dirty, Inspect, Render, Unpublished};
 use super::output::Output;
+use super::output::directory::DirectoryOutput;
 use super::output::file::FileOutput;
 use super::publish::{Confirmed, Disk, Held, Report, STANDBY_PERIOD, now, work};
 use crate::backoff::Backoff;
 use crate::core::debounce::Debounce;
 use crate::core::guard::{Guard, GuardSettings};
 use crate::core::persist::{Outcome, Schedule, Step, Task};
-use crate::file::TargetFile;
+use crate::file::{TargetDir, TargetFile};
 use answers::Answers;
 use holding::Holding;
 use voice::{News, Voice};
@@ -72,6 +73,12 @@ impl Persister {
     #[must_use]
     pub fn to_file(self, file: TargetFile) -> Self {
         self.to(Box::new(FileOutput::new(file)))
+    }
+
+    /// Publishes to this directory, one file a service.
+    #[must_use]
+    pub fn to_directory(self, directory: TargetDir) -> Self {
+        self.to(Box::new(DirectoryOutput::new(directory)))
     }
 
     /// Holds mass removals by these settings; with `once`, a document that would need it is not
