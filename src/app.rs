@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use crate::actors::auditor::{Auditor, Peers};
-use crate::actors::drift::DriftWatcher;
+use crate::actors::drift::{DriftWatcher, Watched};
 use crate::actors::messages::{
     Close, FirstPublish, Flush, LastFailure, Release, Relist, Stop, Subscribe, Unpublished,
 };
@@ -200,9 +200,9 @@ impl Actors {
         let hints = Subscribe(persister.clone().recipient());
         registry.send(hints).await.map_err(|_| Error::Died)?;
         let inspect = persister.clone().recipient();
-        let drift =
-            DriftWatcher::new(config.target_file.clone().unwrap(), config.drift_interval, inspect)
-                .start();
+        let outputs = config.target_file.clone().map(Watched::File).into_iter();
+        let outputs = outputs.chain(config.target_dir.clone().map(Watched::Directory)).collect();
+        let drift = DriftWatcher::new(outputs, config.drift_interval, inspect).start();
         let peers = Peers {
             registry: registry.clone().recipient(),
             position: watcher.clone().recipient(),

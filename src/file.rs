@@ -28,12 +28,12 @@ mod small;
 mod stage;
 mod target;
 
-use std::fs;
 use std::path::Path;
 
 pub use compare::Drift;
 pub use error::{Cause, Error};
 pub use identity::{Access, DirectoryId, Identity, Mode, Owner};
+pub use link::Route;
 pub use lock::{Asked, Lock};
 pub use small::read_small;
 pub use target::{Options, Place, Replaced, TargetFile};
@@ -47,14 +47,6 @@ pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
-    }
-}
-
-/// Tells the directory at `path` from another one that may come in its place.
-pub fn directory_id(path: &Path) -> Result<DirectoryId, Error> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(DirectoryId::of(&metadata)),
-        Err(error) => Err(Error::new("look at", path, error, 0)),
     }
 }
 

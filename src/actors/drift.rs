@@ -1,66 +1,88 @@
-//! `DriftWatcher`: notices that something may have happened to the target file.
+//! `DriftWatcher`: notices that something may have happened to what the persister writes.
 //!
-//! It only says "look": the persister judges by the bytes. Notifications come from the
-//! directory, since one on the file itself would be lost with its first replacement; a slow
-//! periodic look is their twin, for what the kernel does not report, and sets the
-//! notifications up anew where the directory itself was replaced.
+//! It only says "look": the persister judges by the bytes. Notifications come from directories,
+//! since one on a file itself would be lost with its first replacement. Which directories these
+//! are may change with each link on the way, and with each directory that comes and goes: so
+//! they are looked up anew at each event. A slow periodic look is the twin of the events, for
+//! what the kernel does not report.
 //!
 //! The only module that knows `notify`.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+mod lookout;
+mod notifications;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
-use notify::event::ModifyKind;
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
 use super::messages::Inspect;
-use crate::file::{self, TargetFile};
-use crate::telemetry::Chain;
+use crate::core::throttle::Throttle;
+use crate::telemetry::seconds;
+use notifications::{Armed, Notifications};
 
-/// The actor that watches the target's directory.
+pub use lookout::Watched;
+
+/// Between two hints: what somebody does to a file or a link all the time should not keep us
+/// busy.
+const HINT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Between two times that the notifications are brought up to date.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// No more reasons than that are said before all is well again.
+const REASONS: usize = 8;
+
+/// Lines about changes that went well: so many at once, then one each so often.
+const LINES: u32 = 5;
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The actor that watches the directories of what is written.
 pub struct DriftWatcher {
-    file: TargetFile,
+    /// As the operator named it.
+    what: String,
     interval: Duration,
     persister: Recipient<Inspect>,
-    hints: mpsc::Sender<()>,
-    hinted: Option<mpsc::Receiver<()>>,
-    armed: Option<Armed>,
-    arming: bool,
-    failed: bool,
+    hints: Option<mpsc::Receiver<()>>,
+    arming: Arming,
+    /// They must be brought up to date once more.
+    again: bool,
+    /// There have been some.
+    was_armed: bool,
+    /// Why there are not all of them, as far as that was said.
+    reasons: Vec<String>,
+    lines: Throttle,
 }
 
-/// Notifications that are set up.
-struct Armed {
-    directory: file::DirectoryId,
-    /// Set when the directory is not the one at its path any more: its inode number alone
-    /// does not tell, since a new directory may get the same one.
-    ended: Arc<AtomicBool>,
-    _watcher: RecommendedWatcher,
+/// Where the notifications are.
+enum Arming {
+    /// Here, to be brought up to date at any time.
+    Rests(Notifications),
+    /// Here, and to be left alone for a moment.
+    Pauses(Notifications),
+    /// Where blocking is allowed. On a disk that hangs, one that waits is enough.
+    Works,
 }
 
 impl DriftWatcher {
-    /// Watches `file`, and looks at it each `interval` whatever the kernel says.
+    /// Watches all of `watched`, and has them looked at each `interval` whatever the kernel says.
     #[must_use]
-    pub fn new(file: TargetFile, interval: Duration, persister: Recipient<Inspect>) -> Self {
+    pub fn new(watched: Vec<Watched>, interval: Duration, persister: Recipient<Inspect>) -> Self {
         // One hint that is not taken yet stands for all that follow.
-        let (hints, hinted) = mpsc::channel(1);
+        let (sender, hints) = mpsc::channel(1);
+        let paths: Vec<_> = watched.iter().map(|watched| watched.path().to_owned()).collect();
         Self {
-            file,
+            what: listed(&paths),
             interval,
             persister,
-            hints,
-            hinted: Some(hinted),
-            armed: None,
-            arming: false,
-            failed: false,
+            hints: Some(hints),
+            arming: Arming::Rests(Notifications::new(watched, sender)),
+            again: false,
+            was_armed: false,
+            reasons: Vec::new(),
+            lines: Throttle::new(LINES, LINE_INTERVAL),
         }
     }
 
@@ -69,50 +91,95 @@ impl DriftWatcher {
         let _ = self.persister.try_send(Inspect);
     }
 
-    /// Sets up the notifications if there are none, or if they are those of a directory that
-    /// is not there any more.
-    fn arm(&mut self, ctx: &mut Context<Self>) {
-        // On a disk that hangs, one that waits is enough.
-        if std::mem::replace(&mut self.arming, true) {
+    /// Passes hints on, one after the other.
+    fn listen(&mut self, ctx: &mut Context<Self>) {
+        let Some(mut hints) = self.hints.take() else {
             return;
-        }
-        let (file, hints) = (self.file.clone(), self.hints.clone());
-        let armed = self.armed.as_ref().filter(|armed| !armed.ended.load(Ordering::Relaxed));
-        let armed = armed.map(|armed| armed.directory);
-        let arming = tokio::task::spawn_blocking(move || arm(&file, armed, hints));
-        ctx.spawn(arming.into_actor(self).map(|result, actor, _| {
-            actor.arming = false;
-            actor.armed_or_not(result);
+        };
+        let next = async move { hints.recv().await.map(|()| hints) };
+        ctx.spawn(next.into_actor(self).map(|hints, actor, ctx| {
+            actor.hints = hints;
+            actor.look(ctx);
+            ctx.run_later(HINT_PAUSE, Self::listen);
         }));
     }
 
-    fn armed_or_not(&mut self, result: Result<Result<Option<Armed>, ArmError>, JoinError>) {
-        match result {
-            Ok(Ok(Some(armed))) => {
-                let path = self.file.path().display();
-                if std::mem::take(&mut self.failed) {
-                    info!(%path, "file notifications are back");
-                } else if self.armed.is_some() {
-                    info!(%path, "file notifications were set up anew");
-                }
-                self.armed = Some(armed);
-                // What happened before they were set up went by unseen.
-                self.hint();
+    /// Something may have happened, to a file or to what leads to it.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        self.hint();
+        self.arm(ctx);
+    }
+
+    /// Brings the notifications up to date.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let mut notifications = match std::mem::replace(&mut self.arming, Arming::Works) {
+            Arming::Rests(notifications) => notifications,
+            busy => {
+                self.arming = busy;
+                self.again = true;
+                return;
             }
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => {
-                self.armed = None;
-                if !std::mem::replace(&mut self.failed, true) {
-                    warn!(
-                        path = %self.file.path().display(),
-                        %error,
-                        interval = ?self.interval,
-                        "no file notifications; looking at the file periodically"
-                    );
-                }
+        };
+        self.again = false;
+        let arming = tokio::task::spawn_blocking(move || {
+            let armed = notifications.arm();
+            (notifications, armed)
+        });
+        ctx.spawn(arming.into_actor(self).map(|result, actor, ctx| match result {
+            Ok((notifications, armed)) => {
+                actor.arming = Arming::Pauses(notifications);
+                ctx.run_later(PAUSE, Self::rest);
+                actor.armed(&armed);
             }
             Err(error) => debug!(%error, "setting up file notifications was cut off"),
+        }));
+    }
+
+    fn rest(&mut self, ctx: &mut Context<Self>) {
+        match std::mem::replace(&mut self.arming, Arming::Works) {
+            Arming::Pauses(notifications) => self.arming = Arming::Rests(notifications),
+            other => self.arming = other,
         }
+        if self.again {
+            self.arm(ctx);
+        }
+    }
+
+    fn armed(&mut self, armed: &Armed) {
+        if armed.changed {
+            // What happened before they were set up went by unseen, to the files as well as to
+            // what leads to them.
+            self.hint();
+            self.again = true;
+        }
+        self.say(armed);
+    }
+
+    /// Says the beginning and the end of a trouble, and each reason once.
+    fn say(&mut self, Armed { new, troubles, .. }: &Armed) {
+        let what = &self.what;
+        for trouble in troubles {
+            let reason = trouble.to_string();
+            if self.reasons.contains(&reason) || self.reasons.len() == REASONS {
+                continue;
+            }
+            warn!(
+                what,
+                reason,
+                drift_interval_seconds = seconds(self.interval),
+                "no file notifications; a change is found each --drift-interval all the same, \
+                 and notifications are tried again then"
+            );
+            self.reasons.push(reason);
+        }
+        let is_back = troubles.is_empty() && !self.reasons.is_empty();
+        if is_back {
+            self.reasons.clear();
+            info!(what, "file notifications are back");
+        } else if !new.is_empty() && self.was_armed && self.lines.pass(Instant::now()) {
+            info!(what, directories = listed(new), "file notifications were set up anew");
+        }
+        self.was_armed |= !new.is_empty();
     }
 }
 
@@ -120,72 +187,13 @@ impl Actor for DriftWatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if let Some(mut hinted) = self.hinted.take() {
-            let persister = self.persister.clone();
-            let pass_on = async move {
-                while hinted.recv().await.is_some() {
-                    let _ = persister.try_send(Inspect);
-                }
-            };
-            ctx.spawn(pass_on.into_actor(self));
-        }
+        self.listen(ctx);
         self.arm(ctx);
-        ctx.run_interval(self.interval, |actor, ctx| {
-            actor.arm(ctx);
-            actor.hint();
-        });
+        ctx.run_interval(self.interval, Self::look);
     }
 }
 
-/// What could not be set up.
-#[derive(Debug, Error)]
-enum ArmError {
-    #[error("{}", Chain(.0))]
-    Directory(file::Error),
-    #[error(transparent)]
-    Notify(#[from] notify::Error),
-}
-
-/// Blocks. `None` if the notifications of `armed` still are those of the directory.
-fn arm(
-    file: &TargetFile,
-    armed: Option<file::DirectoryId>,
-    hints: mpsc::Sender<()>,
-) -> Result<Option<Armed>, ArmError> {
-    let directory = file::directory_id(file.directory()).map_err(ArmError::Directory)?;
-    if armed == Some(directory) {
-        return Ok(None);
-    }
-    let name = file.path().file_name().map(OsStr::to_owned);
-    // As events name it.
-    let path = std::path::absolute(file.directory()).map_err(notify::Error::io)?;
-    let directory_path = path.clone();
-    let ended = Arc::new(AtomicBool::new(false));
-    let says_ended = Arc::clone(&ended);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Runs on a thread of its own, which must not wait. An error may hide anything.
-        if event.as_ref().map_or(true, |event| ends(event, &path)) {
-            says_ended.store(true, Ordering::Relaxed);
-        }
-        if event.map_or(true, |event| concerns(&event, name.as_deref()) || ends(&event, &path)) {
-            let _ = hints.try_send(());
-        }
-    })?;
-    watcher.watch(&directory_path, RecursiveMode::NonRecursive)?;
-    Ok(Some(Armed { directory, ended, _watcher: watcher }))
-}
-
-/// Whether the directory itself was removed or renamed.
-fn ends(event: &notify::Event, directory: &Path) -> bool {
-    let leaves = EventKind::is_remove(&event.kind)
-        || matches!(event.kind, EventKind::Modify(ModifyKind::Name(_)));
-    leaves && event.paths.iter().any(|path| path == directory)
-}
-
-/// Reading the file is an event too; whoever reads it on one must not react to its own.
-fn concerns(event: &notify::Event, name: Option<&OsStr>) -> bool {
-    let about_it = |path: &PathBuf| path.file_name() == name;
-    // An overflow of the kernel's queue names no path.
-    event.need_rescan()
-        || (!matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(about_it))
+fn listed(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(", ")
 }

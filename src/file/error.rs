@@ -116,6 +116,12 @@ impl Error {
         Self::Io { operation, path: path.to_owned(), cause, source }
     }
 
+    /// Whether nobody can write there.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::Io { cause: Cause::ReadOnly, .. })
+    }
+
     /// Whether both are about the same: they differ in no more than numbers.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {

@@ -1,8 +1,11 @@
 //! What tells files and directories apart without reading them, and whose a file is.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::Path;
+
+use super::error::Error;
 
 /// What tells one state of a file from another without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +94,15 @@ impl Identity {
 }
 
 impl DirectoryId {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    /// Of the directory that is at this path now. Blocks.
+    pub fn of(directory: &Path) -> Result<Self, Error> {
+        match fs::metadata(directory) {
+            Ok(metadata) => Ok(Self::by(&metadata)),
+            Err(error) => Err(Error::new("look at", directory, error, 0)),
+        }
+    }
+
+    pub(super) fn by(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }

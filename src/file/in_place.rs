@@ -2,12 +2,15 @@
 //!
 //! A reader may come at any moment, and may not take a part for the whole: the first byte is
 //! destroyed first, and written last. A file that begins with a NUL is neither JSON nor YAML, so
-//! that Prometheus keeps the targets that it has.
+//! that Prometheus keeps the targets that it has. Whoever has begun to read before gets the time
+//! to come to the end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
@@ -19,6 +22,10 @@ pub(super) const UNFINISHED: u8 = 0;
 
 const BUFFER: usize = 256 << 10;
 
+/// For how long the old bytes stay after the first one is gone. A file of a million targets is
+/// read in less.
+const TIME_TO_READ: Duration = Duration::from_millis(50);
+
 /// Makes the file at `path` hold `document`. Returns how it looks afterwards.
 pub(super) fn write(path: &Path, document: &Document, access: Access) -> io::Result<Identity> {
     let mut file =
@@ -27,6 +34,7 @@ pub(super) fn write(path: &Path, document: &Document, access: Access) -> io::Res
     let mut chunks = document.chunks();
     let (first, rest) = chunks.next().unwrap_or_default().split_at(1);
     file.write_all_at(&[UNFINISHED], 0)?;
+    thread::sleep(TIME_TO_READ);
     file.seek(SeekFrom::Start(1))?;
     let mut writer = BufWriter::with_capacity(BUFFER, &file);
     writer.write_all(rest)?;

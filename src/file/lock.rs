@@ -5,7 +5,7 @@
 //! files of the same name; if somebody else removes it, its owner takes the lock anew.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use tracing::warn;
@@ -21,7 +21,7 @@ const LONGEST: u64 = 20;
 pub struct Lock {
     path: PathBuf,
     id: DirectoryId,
-    file: File,
+    _file: File,
 }
 
 /// What came of asking for a lock.
@@ -39,10 +39,8 @@ pub enum Asked {
 impl Lock {
     /// Asks for the lock whose file is `path`, which is made if need be. Does not wait.
     pub(super) fn ask(path: &Path) -> Result<Asked, Error> {
-        let open =
-            || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         loop {
-            let file = open().map_err(|error| Error::new("open", path, error, 0))?;
+            let file = open(path).map_err(|error| Error::new("open", path, error, 0))?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(Asked::Theirs { pid: pid_in(&file) }),
@@ -51,12 +49,13 @@ impl Lock {
                     warn!(%path, %error, "this file system has no locks; nothing keeps two daemons from writing the same file");
                 }
             }
-            let id = file.metadata().map(|metadata| DirectoryId::of(&metadata));
+            let id = file.metadata().map(|metadata| DirectoryId::by(&metadata));
             let id = id.map_err(|error| Error::new("look at", path, error, 0))?;
-            let lock = Self { path: path.to_owned(), id, file };
+            let lock = Self { path: path.to_owned(), id, _file: file };
             // Another one may have been put in its place before it was locked.
             if lock.stands_at(path) {
-                lock.sign();
+                // On a full disk it can't be said who holds it.
+                let _ = fs::write(path, format!("{}\n", std::process::id()));
                 return Ok(Asked::Ours(lock));
             }
         }
@@ -73,25 +72,28 @@ impl Lock {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Ok(Some(Asked::Theirs { pid: None }));
         }
-        let id = file.metadata().map(|metadata| DirectoryId::of(&metadata));
+        let id = file.metadata().map(|metadata| DirectoryId::by(&metadata));
         let id = id.map_err(|error| Error::new("look at", path, error, 0))?;
-        Ok(Some(Asked::Ours(Self { path: path.to_owned(), id, file })))
+        Ok(Some(Asked::Ours(Self { path: path.to_owned(), id, _file: file })))
     }
 
     /// Whether it is the lock that whoever asks for `path` would find held.
     pub(super) fn stands_at(&self, path: &Path) -> bool {
         self.path == path
-            && fs::metadata(path).is_ok_and(|metadata| DirectoryId::of(&metadata) == self.id)
+            && fs::metadata(path).is_ok_and(|metadata| DirectoryId::by(&metadata) == self.id)
     }
+}
 
-    /// Says in the file who holds it, for whoever finds it held. On a full disk it can't.
-    fn sign(&self) {
-        let sign = |mut file: &File| -> io::Result<()> {
-            file.set_len(0)?;
-            file.rewind()?;
-            writeln!(file, "{}", std::process::id())
-        };
-        let _ = sign(&self.file);
+/// Opens a lock file. For reading, where that will do: one that is open for writing keeps its
+/// file system from being mounted read-only.
+fn open(path: &Path) -> io::Result<File> {
+    match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(path),
     }
 }
 

@@ -10,6 +10,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -25,6 +26,9 @@ const DRAWN: usize = 1 + 6;
 
 /// The longest part of the file's name that a temporary name begins with, in bytes.
 const LONGEST: usize = 200;
+
+/// From when on a temporary file of another target file is old.
+const OLD: Duration = Duration::from_secs(60);
 
 const BUFFER: usize = 256 << 10;
 
@@ -67,7 +71,9 @@ pub(super) fn stage(
     stage().map_err(|error: io::Error| Error::new("write to", staging, error, document.len()))
 }
 
-/// Removes the temporary files for `name` of processes that died while they wrote.
+/// Removes the temporary files of processes that died while they wrote: at once those for
+/// `name`, which is this process's own file, and those for others once they are old. Another
+/// living process locks its files a moment after it has made them.
 pub(super) fn remove_leftovers(directory: &Path, name: &str) -> Result<(), Error> {
     let staging = directory.join(STAGING);
     let entries = match fs::read_dir(&staging) {
@@ -77,11 +83,15 @@ pub(super) fn remove_leftovers(directory: &Path, name: &str) -> Result<(), Error
     };
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
-        let is_ours = entry.file_name().to_str().is_some_and(|found| is_temporary(found, name));
-        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        let Some(found) = entry.file_name().to_str().map(ToOwned::to_owned) else { continue };
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        let is_due = is_temporary(&found, name)
+            || (found.ends_with(TEMPORARY)
+                && metadata.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= OLD)));
         // Whoever writes one holds its lock for as long as it lives.
-        let is_left =
-            is_ours && is_file && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        let is_left = is_due
+            && metadata.is_file()
+            && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
         if is_left && let Err(error) = fs::remove_file(&path) {
             return Err(Error::new("remove", &path, error, 0));
         }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use super::compare::{Drift, compare, identity, read};
 use super::error::Error;
 use super::identity::{Access, DirectoryId, Identity, Mode};
+use super::link::{self, Route};
 use super::lock::{Asked, Lock};
 use super::stage::{remove_leftovers, stage, staging};
-use super::{STAGING, directory_of, in_place, link};
+use super::{STAGING, directory_of, in_place};
 use crate::core::render::Document;
 
 /// The file that Prometheus reads, and how to write it.
@@ -35,7 +36,7 @@ pub struct Options {
 /// Where the file is at this moment, at the end of its links.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// From the path that was given to the file itself.
+    /// See [`Place::places`].
     hops: Vec<PathBuf>,
     options: Options,
 }
@@ -84,12 +85,13 @@ impl TargetFile {
 
     /// Follows its links.
     pub fn locate(&self) -> Result<Place, Error> {
-        Ok(Place { hops: link::follow(&self.path)?, options: self.options })
+        Ok(Place { hops: Route::of(&self.path).places()?, options: self.options })
     }
 }
 
 impl Place {
-    /// The links and the file itself, in the order in which they lead to it.
+    /// The links that stand for the file, in the order in which they lead to it, and the file
+    /// itself. The directories of these paths are without links as far as they exist.
     #[must_use]
     pub fn places(&self) -> &[PathBuf] {
         &self.hops
@@ -127,7 +129,7 @@ impl Place {
         }
         let bytes = self.read()?.unwrap_or_default();
         let is_unfinished = self.options.in_place && bytes.first() == Some(&in_place::UNFINISHED);
-        if bytes.trim_ascii().is_empty() || is_unfinished {
+        if bytes.is_empty() || is_unfinished {
             return Ok(());
         }
         match Document::parse(&bytes) {
@@ -187,7 +189,7 @@ impl Place {
     /// Where there is a link in another directory, Prometheus watches that one.
     fn touch_link(&self) -> Result<(), Error> {
         let link = &self.hops[0];
-        let id = |path| fs::metadata(directory_of(path)).map(|found| DirectoryId::of(&found)).ok();
+        let id = |path| DirectoryId::of(directory_of(path)).ok();
         if self.hops.len() == 1 || id(link) == id(self.path()) {
             return Ok(());
         }

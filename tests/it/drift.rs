@@ -207,6 +207,32 @@ async fn a_directory_that_is_removed_and_made_again_is_watched_again(etcd: Etcd)
     }
 }
 
+async fn a_directory_that_comes_back_is_looked_at_without_waiting_for_the_interval(etcd: Etcd) {
+    let file = TargetFile::new();
+    let (directory, away) = (file.directory().join("inner"), file.directory().join("away"));
+    fs::create_dir(&directory).unwrap();
+    let path = directory.join("targets.json");
+    etcd.put("/services/web/1", "10.0.0.1:80").await;
+    let args = ["--server", etcd.endpoint(), "--target-file", path.to_str().unwrap()];
+    let mut daemon = Daemon::run(&[&args[..], &["--drift-interval", "1h"]].concat());
+    let document = etcd.document();
+    let is_right = async || {
+        let read = fs::read_to_string(&path).unwrap_or_default();
+        ensure(read == document, || format!("{read:?}"))
+    };
+    eventually(SOON, "the file is there", is_right).await;
+    for _ in 0..3 {
+        fs::rename(&directory, &away).unwrap();
+        fs::write(away.join("targets.json"), "mine").unwrap();
+        fs::rename(&away, &directory).unwrap();
+        eventually(SOON, "what was done to it meanwhile is healed", is_right).await;
+        fs::remove_dir_all(&directory).unwrap();
+        fs::create_dir(&directory).unwrap();
+        eventually(SOON, "the file is there again", is_right).await;
+    }
+    daemon.still_runs();
+}
+
 async fn a_private_file_in_its_place_is_replaced_by_one_that_all_can_read(etcd: Etcd) {
     let file = TargetFile::new();
     etcd.put("/services/web/1", "10.0.0.1:80").await;
@@ -235,6 +261,7 @@ async fn a_private_file_in_its_place_is_replaced_by_one_that_all_can_read(etcd: 
 }
 
 on_both!(
+    a_directory_that_comes_back_is_looked_at_without_waiting_for_the_interval,
     a_directory_that_is_removed_and_made_again_is_watched_again,
     a_private_file_in_its_place_is_replaced_by_one_that_all_can_read,
     drift_of_every_kind_is_healed_in_a_second_with_one_publish_and_one_line,

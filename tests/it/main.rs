@@ -20,11 +20,13 @@ mod drift;
 #[path = "../embedded/mod.rs"]
 mod embedded;
 mod embedded_faults;
+mod exhausted;
 mod files;
 mod guard;
 mod listing;
 mod members;
 mod model;
+mod notices;
 mod once;
 mod outage;
 mod publishing;

@@ -1,6 +1,6 @@
 //! The target file as an output.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tracing::{info, warn};
@@ -17,6 +17,8 @@ use crate::telemetry::Chain;
 pub(in crate::actors) struct FileOutput {
     file: TargetFile,
     place: Option<Place>,
+    /// The path that was made sure to be one that may be overwritten.
+    vouched: Option<PathBuf>,
     lock: Option<Lock>,
     /// The document that the file was last known to hold.
     published: Option<Document>,
@@ -33,6 +35,7 @@ impl FileOutput {
         Self {
             file,
             place: None,
+            vouched: None,
             lock: None,
             published: None,
             known: None,
@@ -86,6 +89,10 @@ impl FileOutput {
             self.damping.healed(now);
         }
         self.published = Some(document.clone());
+        if self.lock.is_none() {
+            // A file that is written in place can be locked from now on.
+            self.claim()?;
+        }
         Ok(done)
     }
 }
@@ -97,21 +104,27 @@ impl Output for FileOutput {
 
     fn claim(&mut self) -> Result<Claim, Error> {
         let place = self.file.locate()?;
-        let is_elsewhere = self.place.as_ref().is_some_and(|known| known.path() != place.path());
         let place = self.place.insert(place);
         if self.lock.as_ref().is_some_and(|lock| place.is_locked_by(lock)) {
             return Ok(Claim::Ours);
         }
-        if self.published.is_none() || is_elsewhere {
+        if self.vouched.as_deref() != Some(place.path()) {
             place.vouch()?;
+            self.vouched = Some(place.path().to_owned());
         }
-        match place.lock()? {
-            Some(Asked::Theirs { pid }) => {
+        match place.lock() {
+            Ok(Some(Asked::Theirs { pid })) => {
                 self.forget();
                 return Ok(Claim::Theirs { pid });
             }
-            Some(Asked::Ours(lock)) => self.lock = Some(lock),
-            None => self.lock = None,
+            Ok(Some(Asked::Ours(lock))) => self.lock = Some(lock),
+            Ok(None) => self.lock = None,
+            // Nobody can write there: if the file is right, all is well.
+            Err(error) if error.is_read_only() => {
+                self.lock = None;
+                return Ok(Claim::Ours);
+            }
+            Err(error) => return Err(error),
         }
         if let Err(error) = place.remove_leftovers() {
             warn!(error = %Chain(&error), "temporary files of an earlier run are left");

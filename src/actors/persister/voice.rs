@@ -63,11 +63,11 @@ impl Voice {
     ) {
         let path = output.path().display();
         if let Some(Claim::Theirs { pid }) = done.claim {
-            info!(%path, pid, "another etcd-sd writes there; standing by until it ends");
+            info!(%path, pid, reason = "another etcd-sd writes there", "standing by");
             self.failure = None;
         }
         if done.confirm.is_some() {
-            warn!(%path, "the other etcd-sd has ended; taking over");
+            warn!(%path, reason = "the other etcd-sd has ended", "taking over");
         }
         let in_publishing = done.publication.is_some();
         match done.failed {

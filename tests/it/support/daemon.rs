@@ -62,6 +62,13 @@ impl Daemon {
         Self::spawn(command, &[&args[..], more].concat(), &[])
     }
 
+    /// Has this command become the daemon: its last argument is followed by the daemon's path
+    /// and these arguments.
+    pub(crate) fn run_by(mut command: Command, args: &[&str]) -> Self {
+        command.arg(env!("CARGO_BIN_EXE_etcd-sd"));
+        Self::spawn(command, args, &[])
+    }
+
     fn spawn(mut command: Command, args: &[&str], variables: &[(&str, &str)]) -> Self {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ETCD_SD_")) {
             command.env_remove(name);
