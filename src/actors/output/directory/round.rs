@@ -110,7 +110,7 @@ impl<'o> Round<'o> {
         let mut removed = Vec::new();
         for (service, result) in services.iter().zip(batch.done) {
             if let Err(error) = result {
-                self.errors.push(error)
+                self.errors.push(error);
             } else {
                 files.remove(service);
                 removed.push(service.clone());
