@@ -215,10 +215,7 @@ impl TargetDir {
             (_, Some(staged)) => staged,
         };
         let persisted = match job.way {
-            Way::Create => file.persist_noclobber(&path).or_else(|error| match self.force {
-                true => error.file.persist(&path),
-                false => Err(error),
-            }),
+            Way::Create if !self.force => file.persist_noclobber(&path),
             _ => file.persist(&path),
         };
         let file = persisted.map_err(|error| match error.error.kind() {
@@ -272,8 +269,11 @@ fn is_of_the_disk(error: &Error) -> bool {
     let Error::Io { cause, source, .. } = error else { return false };
     let is = |errno: Errno| source.raw_os_error() == Some(errno.raw_os_error());
     match cause {
-        Cause::NoSpace { .. } | Cause::NoInodes | Cause::Quota { .. } => true,
-        Cause::ReadOnly | Cause::Missing => true,
+        Cause::NoSpace { .. }
+        | Cause::NoInodes
+        | Cause::Quota { .. }
+        | Cause::ReadOnly
+        | Cause::Missing => true,
         // The directory may not be written; a single file may be protected by its attributes.
         Cause::Denied { .. } => is(Errno::ACCESS),
         Cause::Other => is(Errno::IO) || is(Errno::STALE),

@@ -109,12 +109,11 @@ impl<'o> Round<'o> {
         let batch = self.directory.remove(inventory, services);
         let mut removed = Vec::new();
         for (service, result) in services.iter().zip(batch.done) {
-            match result {
-                Err(error) => self.errors.push(error),
-                Ok(()) => {
-                    files.remove(service);
-                    removed.push(service.clone());
-                }
+            if let Err(error) = result {
+                self.errors.push(error);
+            } else {
+                files.remove(service);
+                removed.push(service.clone());
             }
         }
         self.files += removed.len();
