@@ -215,9 +215,7 @@ impl TargetDir {
             (_, Some(staged)) => staged,
         };
         let persisted = match job.way {
-            Way::Create => file
-                .persist_noclobber(&path)
-                .or_else(|error| if self.force { error.file.persist(&path) } else { Err(error) }),
+            Way::Create if !self.force => file.persist_noclobber(&path),
             _ => file.persist(&path),
         };
         let file = persisted.map_err(|error| match error.error.kind() {

@@ -108,7 +108,7 @@ fn name_of(entry: &fs::DirEntry) -> String {
 
 /// The files of what the registry holds now.
 pub(crate) fn expected(etcd: &Etcd) -> Files {
-    let mut services: BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>> = BTreeMap::new();
+    let mut services = BTreeMap::<String, Vec<_>>::new();
     for (key, value) in etcd.entries() {
         let text = String::from_utf8(key.clone()).expect("a key in UTF-8");
         let service = text.split('/').nth(2).expect("a service").to_owned();

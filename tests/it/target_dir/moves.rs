@@ -75,7 +75,7 @@ async fn a_target_that_moves_is_never_absent(etcd: Etcd) {
     let daemon = following(&etcd, &directory, &[]).await;
     let files = services.iter().map(|service| directory.path().join(file_name(service)));
     let reader = Reader::start(files.collect(), TARGET.to_owned());
-    let step = |number: usize| if number % 3 == 0 { 3 } else { 1 };
+    let step = |number: usize| if number.is_multiple_of(3) { 3 } else { 1 };
     let mut at = 0;
     for number in 1..=MOVES {
         let to = at + step(number);

@@ -1,6 +1,6 @@
 //! Which files there are and what they are called; what a change writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ async fn services_of_any_name_have_a_file_that_is_decoded_back_and_nothing_else_
         assert_eq!(job(&files[&name]), service);
         assert!(name.len() <= 200 && !name.starts_with('.'), "{name}");
     }
-    let folded: BTreeMap<_, _> = files.keys().map(|name| (name.to_lowercase(), ())).collect();
+    let folded: BTreeSet<_> = files.keys().map(|name| name.to_lowercase()).collect();
     assert_eq!(folded.len(), services.len(), "names that differ in case alone");
     let manifest = fs::read_to_string(directory.manifest()).unwrap();
     assert!(manifest.contains(&long), "what the file name does not say, the manifest does");
