@@ -151,8 +151,10 @@ impl Error {
     }
 
     /// All these errors of files in the directory `path` as one; `None` if there are none.
-    pub(crate) fn of_several(path: &Path, errors: Vec<Self>) -> Option<Self> {
+    pub(crate) fn of_several(path: &Path, mut errors: Vec<Self>) -> Option<Self> {
         let count = errors.len();
+        // One that is no refusal stands for all.
+        errors.sort_by_key(Self::is_refusal);
         let first = errors.into_iter().next()?;
         Some(match count {
             1 => first,
@@ -164,7 +166,11 @@ impl Error {
     /// operator has to say what he wants.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Foreign { .. } | Self::Stranger { .. } | Self::Manifest { .. })
+        match self {
+            Self::Foreign { .. } | Self::Stranger { .. } | Self::Manifest { .. } => true,
+            Self::Several { source, .. } => source.is_refusal(),
+            Self::Io { .. } => false,
+        }
     }
 
     /// Whether both are about the same: they differ in no more than numbers.

@@ -95,11 +95,13 @@ async fn drift_behind_a_link_and_of_the_link_is_healed_in_a_second(etcd: Etcd) {
     etcd.put("/services/web/1", "10.0.0.1:80").await;
     let mut daemon = following(&etcd, &link, &[]).await;
     let document = etcd.document();
-    let before = Directory::watch(link.directory());
-    real.write("mine");
+    let beside_link = Directory::watch(link.directory());
+    let other = real.directory().join("other");
+    fs::write(&other, "mine").unwrap();
+    fs::rename(&other, real.path()).unwrap();
     link.becomes(&document, HEALED).await;
     eventually(SOON, "Prometheus is told, too", async || {
-        let events = before.events_of("targets.json");
+        let events = beside_link.events_of("targets.json");
         ensure(events == 1, || format!("{events} events beside the link"))
     })
     .await;

@@ -42,6 +42,8 @@ async fn following(etcd: &Etcd, file: &TargetFile, more: &[&str]) -> Daemon {
     let daemon = Daemon::start(etcd, file, &[&AT_ONCE, more].concat());
     file.follows(etcd).await;
     daemon.wait_for_log("watching").await;
+    // It is said when all is done that belongs to it.
+    daemon.says("INFO", &["\"bytes\":"]).await;
     daemon
 }
 

@@ -64,7 +64,7 @@ async fn our_own_file_that_was_damaged_in_between_is_healed(etcd: Etcd) {
 
 async fn an_empty_file_and_null_are_nobodys(etcd: Etcd) {
     etcd.put("/services/web/1", "10.0.0.1:80").await;
-    for text in ["", " \n", "null", "null\n", "[]", "[ ]\n"] {
+    for text in ["", "null", "null\n", "[]", "[ ]\n"] {
         let file = TargetFile::new();
         file.write(text);
         let mut daemon = following(&etcd, &file, &[]).await;
