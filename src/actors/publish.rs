@@ -96,13 +96,13 @@ impl Report {
 
     /// Whether the disk is at fault: then all of it is left alone for a while.
     pub(super) fn is_fault(&self) -> bool {
-        self.failures().any(|error| !error.is_refusal())
+        self.failures().any(|error| !error.is_confined())
     }
 
     /// Whether a document was published, or found to be published already, as far as it may be.
     pub(super) fn has_published(&self) -> bool {
         self.outputs.iter().any(|done| {
-            done.publication.is_some() && done.failed.as_ref().is_none_or(Error::is_refusal)
+            done.publication.is_some() && done.failed.as_ref().is_none_or(Error::is_confined)
         })
     }
 

@@ -53,12 +53,12 @@ pub enum Error {
         /// What is wrong with it, and what helps.
         source: Unusable,
     },
-    /// Some files of a target directory could not be written or removed.
-    #[error("cannot make {count} of the files in {} what they should be, such as", .path.display())]
+    /// Some files of a target directory could not be written or removed, and all others are right.
+    #[error("{count} of the files in {} could not be made right, the others were", .path.display())]
     Several {
         /// The directory.
         path: PathBuf,
-        /// How many, at least two.
+        /// How many.
         count: usize,
         /// The first of their errors.
         source: Box<Error>,
@@ -151,26 +151,24 @@ impl Error {
     }
 
     /// All these errors of files in the directory `path` as one; `None` if there are none.
-    pub(crate) fn of_several(path: &Path, mut errors: Vec<Self>) -> Option<Self> {
+    pub(crate) fn of_several(path: &Path, errors: Vec<Self>) -> Option<Self> {
         let count = errors.len();
-        // One that is no refusal stands for all.
-        errors.sort_by_key(Self::is_refusal);
-        let first = errors.into_iter().next()?;
-        Some(match count {
-            1 => first,
-            _ => Self::Several { path: path.to_owned(), count, source: Box::new(first) },
-        })
+        let source = Box::new(errors.into_iter().next()?);
+        Some(Self::Several { path: path.to_owned(), count, source })
     }
 
     /// Whether it is about what somebody else may have put there: to try again does not help, the
     /// operator has to say what he wants.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Foreign { .. } | Self::Stranger { .. } | Self::Manifest { .. } => true,
-            Self::Several { source, .. } => source.is_refusal(),
-            Self::Io { .. } => false,
-        }
+        matches!(self, Self::Foreign { .. } | Self::Stranger { .. } | Self::Manifest { .. })
+    }
+
+    /// Whether nothing is wrong with the disk as such: whatever else is to be written there can
+    /// be.
+    #[must_use]
+    pub fn is_confined(&self) -> bool {
+        matches!(self, Self::Several { .. }) || self.is_refusal()
     }
 
     /// Whether both are about the same: they differ in no more than numbers.

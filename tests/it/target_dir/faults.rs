@@ -18,6 +18,9 @@ use crate::support::wait::{SOON, always, ensure};
 
 const KILLS: usize = 100;
 
+/// Failures in a row make the next try come later, up to 1.5 seconds.
+const RARELY: Duration = Duration::from_millis(800);
+
 /// A daemon lives for up to so long: to its first publish and beyond.
 const LIFE: Duration = Duration::from_millis(60);
 
@@ -86,8 +89,13 @@ async fn a_directory_in_the_place_of_a_file_harms_that_alone(etcd: Etcd) {
     let mut files = expected(&etcd);
     let b = files.remove("b.json").unwrap();
     directory.becomes(&files, SOON).await;
-    directory.file("a.json").write("mine");
-    directory.becomes(&files, HEALED).await;
+    // Also when it has failed for so long that it is tried but rarely.
+    for _ in 0..5 {
+        tokio::time::sleep(RARELY).await;
+        directory.file("a.json").write("mine");
+        directory.becomes(&files, HEALED).await;
+    }
+    assert_eq!(daemon.said("ERROR", &[]).len(), 1, "it is said once");
     assert!(path.is_dir());
     fs::remove_dir(&path).unwrap();
     files.insert("b.json".to_owned(), b);
