@@ -105,9 +105,9 @@ impl Audit {
     /// Merges the next part of the list, ascending by key.
     pub(super) fn take(&mut self, revision: Revision, page: &[KeyValue], entries: &mut Entries) {
         self.revision = revision;
-        let prefix = entries.prefix().clone();
-        let named = page.iter().filter_map(|kv| match prefix.classify(&kv.key) {
-            Key::Instance { service, instance } => Some((service, instance, kv)),
+        let pattern = entries.pattern().clone();
+        let named = page.iter().filter_map(|kv| match pattern.classify(&kv.key) {
+            Key::Instance { parent, name } => Some((parent, name, kv)),
             _ => None,
         });
         let named: Vec<_> = named.collect();
@@ -230,7 +230,7 @@ impl Audit {
 
     fn not_listed(&mut self, entries: &Entries, name: &str, instance: &str, entry: &Entry) {
         if entry.mod_revision <= self.revision {
-            let key = entries.prefix().key(name, instance);
+            let key = entries.pattern().key(name, instance);
             self.suspect(key.as_bytes(), Listed::Nothing);
         }
     }

@@ -4,17 +4,20 @@
 //! is known for it, and harms no other entry. Beside its entries a service keeps its
 //! rendered piece of the document for as long as nothing in it changes its meaning.
 
+mod joined;
 mod listed;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::event::{KeyValue, Revision};
-use super::key::{Key, KeyError, Prefix};
+use super::key::{Key, KeyError};
+use super::pattern::Pattern;
 use super::quarantine::Quarantine;
 use super::render::Document;
 use super::service::{Entry, Service, State};
 use super::value;
+use joined::Joined;
 
 /// How many keys there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,13 +37,14 @@ pub struct Counts {
 /// All entries, built by [`Entries::put`] and [`Entries::delete`].
 #[derive(Debug)]
 pub struct Entries {
-    prefix: Prefix,
+    pattern: Pattern,
     services: BTreeMap<Box<str>, Service>,
     invalid_keys: BTreeMap<Box<[u8]>, Revision>,
     /// How many audits there were; that number marks the services that the newest has seen.
     audits: u32,
     /// But for the services, which count themselves.
     counts: Counts,
+    joined: Joined,
 }
 
 /// What one put did.
@@ -55,21 +59,22 @@ pub struct Put {
 impl Entries {
     /// No entries.
     #[must_use]
-    pub fn new(prefix: Prefix) -> Self {
+    pub fn new(pattern: Pattern) -> Self {
         Self {
-            prefix,
+            pattern,
             services: BTreeMap::new(),
             invalid_keys: BTreeMap::new(),
             audits: 0,
             counts: Counts::default(),
+            joined: Joined::default(),
         }
     }
 
     /// Takes a put. What is older than what is held is passed over, so that a repeated
     /// event does nothing.
     pub fn put(&mut self, kv: KeyValue) -> Put {
-        let (service, instance) = match self.prefix.classify(&kv.key) {
-            Key::Instance { service, instance } => (service, instance),
+        let (service, instance) = match self.pattern.classify(&kv.key) {
+            Key::Instance { parent, name } => (parent, name),
             Key::Service => return Put::default(),
             Key::Ignored => {
                 self.counts.ignored += usize::from(kv.version <= 1);
@@ -108,8 +113,8 @@ impl Entries {
 
     /// Takes a deletion. Returns whether the document may differ now.
     pub fn delete(&mut self, key: &[u8], mod_revision: Revision) -> bool {
-        let (name, instance) = match self.prefix.classify(key) {
-            Key::Instance { service, instance } => (service, instance),
+        let (name, instance) = match self.pattern.classify(key) {
+            Key::Instance { parent, name } => (parent, name),
             Key::Service => return false,
             Key::Ignored => {
                 self.counts.ignored = self.counts.ignored.saturating_sub(1);
@@ -149,21 +154,27 @@ impl Entries {
 
     /// The document of these entries; only what changed since the last call is rendered.
     pub fn render(&mut self, revision: Revision) -> Document {
-        let mut document = Document::new(revision);
-        for (name, service) in &mut self.services {
-            document.push(service.render(name));
+        let pattern = &self.pattern;
+        if pattern.is_plain() {
+            let mut document = Document::new(revision);
+            for (parent, service) in &mut self.services {
+                document.push(service.render(parent));
+            }
+            return document;
         }
-        document
+        let services = self.services.iter_mut();
+        let pieces = services.map(|(parent, service)| service.render(&pattern.service(parent)));
+        self.joined.render(revision, pieces.cloned().collect())
     }
 
     /// Renders, ahead of the document, the services from the one of `key` on, but for the
     /// last one, of which there may be more to come: so that after a list that is put in
     /// ascending order, no single step takes the time to render all of it.
     pub fn render_ahead(&mut self, key: &[u8]) {
-        if let Key::Instance { service: first, .. } = self.prefix.classify(key) {
+        if let Key::Instance { parent: first, .. } = self.pattern.classify(key) {
             let from = (Bound::Included(first), Bound::Unbounded);
-            for (name, service) in self.services.range_mut::<str, _>(from).rev().skip(1) {
-                service.render(name);
+            for (parent, service) in self.services.range_mut::<str, _>(from).rev().skip(1) {
+                service.render(&self.pattern.service(parent));
             }
         }
     }
@@ -189,8 +200,8 @@ impl Entries {
         Put { changed: false, quarantine: Some(quarantine) }
     }
 
-    pub(super) fn prefix(&self) -> &Prefix {
-        &self.prefix
+    pub(super) fn pattern(&self) -> &Pattern {
+        &self.pattern
     }
 
     /// Returns the number of the audit that begins. Services that come from now on count as
@@ -214,10 +225,8 @@ impl Entries {
     }
 
     pub(super) fn entry(&self, key: &[u8]) -> Option<&Entry> {
-        match self.prefix.classify(key) {
-            Key::Instance { service, instance } => {
-                self.services.get(service)?.instances.get(instance)
-            }
+        match self.pattern.classify(key) {
+            Key::Instance { parent, name } => self.services.get(parent)?.instances.get(name),
             _ => None,
         }
     }

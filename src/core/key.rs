@@ -50,35 +50,6 @@ impl Prefix {
         end.push(b'/' + 1);
         end
     }
-
-    /// Says what `key` names.
-    #[must_use]
-    pub fn classify<'k>(&self, key: &'k [u8]) -> Key<'k> {
-        let Some(rest) = key.strip_prefix(self.0.as_bytes()) else {
-            return Key::Ignored;
-        };
-        let mut parts = rest.split(|&byte| byte == b'/');
-        let (service, instance) = (parts.next().unwrap_or_default(), parts.next());
-        if parts.next().is_some() {
-            return Key::Ignored;
-        }
-        let Some(instance) = instance.filter(|instance| !instance.is_empty()) else {
-            return Key::Service;
-        };
-        if service.is_empty() {
-            return Key::Invalid(KeyError::EmptyService);
-        }
-        match (str::from_utf8(service), str::from_utf8(instance)) {
-            (Ok(service), Ok(instance)) => Key::Instance { service, instance },
-            _ => Key::Invalid(KeyError::NotUtf8),
-        }
-    }
-
-    /// The key of an instance; the inverse of [`Prefix::classify`].
-    #[must_use]
-    pub fn key(&self, service: &str, instance: &str) -> String {
-        format!("{}{service}/{instance}", self.0)
-    }
 }
 
 impl fmt::Display for Prefix {
@@ -92,10 +63,10 @@ impl fmt::Display for Prefix {
 pub enum Key<'k> {
     /// One instance of a service.
     Instance {
-        /// Becomes the label `job`.
-        service: &'k str,
-        /// Any text without a slash.
-        instance: &'k str,
+        /// The part of the key that tells the service; see [`Pattern`](super::pattern::Pattern).
+        parent: &'k str,
+        /// What is left of the key.
+        name: &'k str,
     },
     /// The prefix or a service itself, as some tools keep one for a directory. Says nothing.
     Service,
@@ -114,6 +85,12 @@ pub enum KeyError {
     /// `job=""` would be no label at all.
     #[error("the key's service name is empty")]
     EmptyService,
+    /// A placeholder stands for some text.
+    #[error("a part of the key is empty that --key-pattern has a placeholder for")]
+    EmptySegment,
+    /// The pattern says that it should be.
+    #[error("a part of the key is not percent-encoded, as --key-pattern has it")]
+    Percent,
 }
 
 #[cfg(test)]

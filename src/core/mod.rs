@@ -40,6 +40,7 @@ pub mod guard;
 pub mod key;
 pub mod liveness;
 pub mod paging;
+pub mod pattern;
 pub mod persist;
 pub mod quarantine;
 pub mod registry;

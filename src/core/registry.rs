@@ -7,14 +7,14 @@
 use super::audit::{Audit, Report};
 use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
-use super::key::Prefix;
+use super::pattern::Pattern;
 use super::quarantine::Quarantine;
 use super::render::{Document, Origin};
 
 /// All that is known of the prefix.
 #[derive(Debug)]
 pub struct Registry {
-    prefix: Prefix,
+    pattern: Pattern,
     held: Option<Held>,
     listing: Option<Listing>,
     audit: Option<Audit>,
@@ -128,8 +128,8 @@ impl Listing {
 impl Registry {
     /// The registry before its first list.
     #[must_use]
-    pub fn new(prefix: Prefix) -> Self {
-        Self { prefix, held: None, listing: None, audit: None }
+    pub fn new(pattern: Pattern) -> Self {
+        Self { pattern, held: None, listing: None, audit: None }
     }
 
     /// Takes the next event.
@@ -138,7 +138,7 @@ impl Registry {
         match event {
             Event::ListStarted => {
                 self.audit = None;
-                let entries = Entries::new(self.prefix.clone());
+                let entries = Entries::new(self.pattern.clone());
                 let begun = self.listing.replace(Listing { entries, quarantined: Vec::new() });
                 applied.discarded = begun.map(Listing::discard);
             }

@@ -14,7 +14,7 @@ impl Entries {
     ///
     /// The second value is the wish for an older value, if that may be better yet.
     pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
-        if self.prefix.classify(&kv.key) == Key::Ignored {
+        if self.pattern.classify(&kv.key) == Key::Ignored {
             // A list has each key once, whatever its version.
             self.counts.ignored += 1;
             return (Put::default(), None);
@@ -57,7 +57,7 @@ impl Entries {
     }
 
     fn set_last_good(&mut self, key: &[u8], target: Option<Target>) {
-        let Key::Instance { service, instance } = self.prefix.classify(key) else {
+        let Key::Instance { parent: service, name: instance } = self.pattern.classify(key) else {
             return;
         };
         let Some(service) = self.services.get_mut(service) else {

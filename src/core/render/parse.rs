@@ -107,8 +107,13 @@ impl Document {
 impl Piece {
     /// The piece with all targets of both, which are of one job.
     pub(super) fn union(&self, other: &Self) -> Self {
-        let groups: Vec<_> = self.groups().chain(other.groups()).collect();
-        Self::of(self.job(), merged(&groups))
+        Self::union_of(&[self.clone(), other.clone()])
+    }
+
+    /// One piece with all targets of these, which are of one job; at least one.
+    pub(in crate::core) fn union_of(pieces: &[Self]) -> Self {
+        let groups: Vec<_> = pieces.iter().flat_map(Self::groups).collect();
+        Self::of(pieces.first().map_or("", Self::job), merged(&groups))
     }
 
     /// This piece, and of `old`, which is of the same job, the targets whose address it does not
