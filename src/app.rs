@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::core::guard::{Cause, GuardSettings, Hold};
 use crate::core::session::RelistReason;
 use crate::etcd::Server;
-use crate::file;
+use crate::file::{self, TargetDir, TargetFile};
 use signals::{Request, Requests};
 
 pub use signals::{outlive_requests, terminated};
@@ -86,7 +86,7 @@ pub enum Error {
     },
     /// What is to be written may be somebody else's.
     #[error(transparent)]
-    Foreign(file::Error),
+    Refusal(file::Error),
     /// An actor died.
     #[error("a part of the program ended on its own")]
     Died,
@@ -100,7 +100,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Foreign(_) => 2,
+            Self::Refusal(_) => 2,
             Self::NoList { .. } => 3,
             Self::Refused { .. } => 4,
             _ => 1,
@@ -123,7 +123,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         servers = %config.servers.iter().map(Server::as_str).collect::<Vec<_>>().join(","),
         prefix = %config.prefix,
         target_file = config.target_file.as_ref().map(|file| file.path().display().to_string()),
-        target_dir = config.target_dir.as_ref().map(|directory| directory.display().to_string()),
+        target_dir = config.target_dir.as_ref().map(|directory| directory.path().display().to_string()),
         "starting"
     );
     let mut requests = Requests::hear().map_err(Error::Signals)?;
@@ -148,12 +148,16 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 }
 
 /// Whoever gives the path of another program's file by mistake learns it at once. What else is
-/// wrong with the file is tried again and again, once the daemon runs.
+/// wrong with the files is tried again and again, once the daemon runs.
 async fn vouch(config: &Config) -> Result<(), Error> {
-    let Some(file) = config.target_file.clone() else { return Ok(()) };
-    let vouching = spawn_blocking(move || file.locate().and_then(|place| place.vouch()));
+    let (file, directory) = (config.target_file.clone(), config.target_dir.clone());
+    let vouching = spawn_blocking(move || {
+        let of_file = file.map_or(Ok(()), |file| file.locate()?.vouch());
+        let of_directory = directory.map_or(Ok(()), |directory| directory.vouch());
+        [of_file, of_directory].into_iter().filter_map(Result::err).find(file::Error::is_refusal)
+    });
     match vouching.await {
-        Ok(Err(error @ file::Error::Foreign { .. })) => Err(Error::Foreign(error)),
+        Ok(Some(error)) => Err(Error::Refusal(error)),
         _ => Ok(()),
     }
 }
@@ -175,8 +179,9 @@ struct Actors {
 
 impl Actors {
     async fn start(config: Config) -> Result<Self, Error> {
-        let path = config.target_file.as_ref().map(|file| file.path().display().to_string());
-        let path = path.unwrap_or_default();
+        let file = config.target_file.as_ref().map(TargetFile::path);
+        let paths = file.into_iter().chain(config.target_dir.as_ref().map(TargetDir::path));
+        let path = paths.map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
         let guard = config.guard;
         let registry = Registry::new(config.prefix.clone()).start();
         let etcd_thread = Arbiter::new();
@@ -196,12 +201,22 @@ impl Actors {
         if let Some(file) = config.target_file.clone() {
             persister = persister.to_file(file);
         }
+        if let Some(directory) = config.target_dir.clone() {
+            persister = persister.to_directory(directory);
+        }
         let persister = persister.start();
         let hints = Subscribe(persister.clone().recipient());
         registry.send(hints).await.map_err(|_| Error::Died)?;
         let inspect = persister.clone().recipient();
         let outputs = config.target_file.clone().map(Watched::File).into_iter();
-        let outputs = outputs.chain(config.target_dir.clone().map(Watched::Directory)).collect();
+        let outputs = outputs
+            .chain(
+                config
+                    .target_dir
+                    .as_ref()
+                    .map(|directory| Watched::Directory(directory.path().to_owned())),
+            )
+            .collect();
         let drift = DriftWatcher::new(outputs, config.drift_interval, inspect).start();
         let peers = Peers {
             registry: registry.clone().recipient(),

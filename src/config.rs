@@ -5,7 +5,6 @@ mod output;
 mod parse;
 mod security;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -14,7 +13,7 @@ use crate::core::debounce::Debounce;
 use crate::core::guard::GuardSettings;
 use crate::core::key::Prefix;
 use crate::etcd::{Connector, Patience, Server};
-use crate::file::TargetFile;
+use crate::file::{TargetDir, TargetFile};
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use output::OutputError;
@@ -43,7 +42,7 @@ pub struct Config {
     /// The single file that Prometheus reads; `None` for none.
     pub target_file: Option<TargetFile>,
     /// The directory with one file a service; `None` for none.
-    pub target_dir: Option<PathBuf>,
+    pub target_dir: Option<TargetDir>,
     /// When a burst of changes is over.
     pub debounce: Debounce,
     /// Which removals are too many to be believed.

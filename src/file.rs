@@ -12,6 +12,8 @@
 //! | `in_place` | writing where a file can't be replaced |
 //! | `link` | symbolic links on the way to the file |
 //! | `lock` | the right to write: [`Lock`] |
+//! | `directory` | [`TargetDir`]: a file for each service |
+//! | `manifest` | which files of a target directory are ours |
 //! | `identity` | what tells files apart without reading them, and whose they are |
 //! | `error` | [`Error`]: what could not be done, why, and what helps |
 //! | `small` | certificates and passwords |
@@ -19,11 +21,13 @@
 //! Everything here blocks: call it where that is allowed. The only modules that do file I/O.
 
 mod compare;
+mod directory;
 mod error;
 mod identity;
 mod in_place;
 mod link;
 mod lock;
+mod manifest;
 mod small;
 mod stage;
 mod target;
@@ -31,10 +35,12 @@ mod target;
 use std::path::Path;
 
 pub use compare::Drift;
+pub use directory::{Batch, Found, Inventory, Order, TargetDir};
 pub use error::{Cause, Error};
 pub use identity::{Access, DirectoryId, Identity, Mode, Owner};
 pub use link::Route;
 pub use lock::{Asked, Lock};
+pub use manifest::{Manifest, Unusable};
 pub use small::read_small;
 pub use target::{Options, Place, Replaced, TargetFile};
 

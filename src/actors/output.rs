@@ -5,6 +5,7 @@
 //! after the other, where blocking is allowed: first to make sure that nobody else writes
 //! there, then for drift, then to publish.
 
+pub(super) mod directory;
 pub(super) mod file;
 
 use std::path::{Path, PathBuf};

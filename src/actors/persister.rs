@@ -18,13 +18,14 @@ use actix::{
 
 use super::messages::{Confirm, Dirty, Inspect, Render, Unpublished};
 use super::output::Output;
+use super::output::directory::DirectoryOutput;
 use super::output::file::FileOutput;
 use super::publish::{Confirmed, Disk, Held, Report, STANDBY_PERIOD, now, work};
 use crate::backoff::Backoff;
 use crate::core::debounce::Debounce;
 use crate::core::guard::{Guard, GuardSettings};
 use crate::core::persist::{Outcome, Schedule, Step, Task};
-use crate::file::TargetFile;
+use crate::file::{TargetDir, TargetFile};
 use answers::Answers;
 use holding::Holding;
 use voice::{News, Voice};
@@ -72,6 +73,12 @@ impl Persister {
     #[must_use]
     pub fn to_file(self, file: TargetFile) -> Self {
         self.to(Box::new(FileOutput::new(file)))
+    }
+
+    /// Publishes to this directory, one file a service.
+    #[must_use]
+    pub fn to_directory(self, directory: TargetDir) -> Self {
+        self.to(Box::new(DirectoryOutput::new(directory)))
     }
 
     /// Holds mass removals by these settings; with `once`, a document that would need it is not
@@ -143,6 +150,7 @@ impl Persister {
         let now = now();
         let again = report.outputs.iter().filter_map(|done| done.again).min();
         let (has_failed, has_published) = (report.has_failed(), report.has_published());
+        let is_fault = report.is_fault();
         let delay = if has_failed { self.backoff.failed(now) } else { STANDBY_PERIOD };
         self.holding.refused = report.refused.or(self.holding.refused.filter(|_| !has_published));
         if has_published && !has_failed {
@@ -156,7 +164,7 @@ impl Persister {
         for ((held, voice), done) in outputs.zip(report.outputs) {
             voice.say(held.output.as_ref(), done, news, delay, now);
         }
-        let outcome = if has_failed {
+        let outcome = if is_fault {
             Outcome::Failed(delay)
         } else if report.not_ready {
             Outcome::NotReady
@@ -170,6 +178,9 @@ impl Persister {
         self.schedule.finish(task, outcome, now);
         if let Some(again) = again {
             self.schedule.look_at(again);
+        }
+        if has_failed && !is_fault {
+            self.schedule.retry_at(now + delay);
         }
         let failure = self.voices.iter().find_map(Voice::failure).filter(|_| has_failed);
         let answer = match (failure, report.refused) {

@@ -91,12 +91,23 @@ pub(super) struct Done {
 impl Report {
     /// Whether anything could not be done.
     pub(super) fn has_failed(&self) -> bool {
-        self.outputs.iter().any(|done| done.failed.is_some())
+        self.failures().next().is_some()
     }
 
-    /// Whether a document was published, or found to be published already.
+    /// Whether the disk is at fault: then all of it is left alone for a while.
+    pub(super) fn is_fault(&self) -> bool {
+        self.failures().any(|error| !error.is_confined())
+    }
+
+    /// Whether a document was published, or found to be published already, as far as it may be.
     pub(super) fn has_published(&self) -> bool {
-        self.outputs.iter().any(|done| done.publication.is_some() && done.failed.is_none())
+        self.outputs.iter().any(|done| {
+            done.publication.is_some() && done.failed.as_ref().is_none_or(Error::is_confined)
+        })
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Error> {
+        self.outputs.iter().filter_map(|done| done.failed.as_ref())
     }
 
     fn has_drift(&self) -> bool {

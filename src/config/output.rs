@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::args::TargetArgs;
-use crate::file::{Options, TargetFile, directory_of};
+use crate::file::{Options, TargetDir, TargetFile, directory_of};
 
 /// The endings that `file_sd_configs` accepts.
 const ENDINGS: [&str; 6] = ["json", "yml", "yaml", "JSON", "YML", "YAML"];
@@ -71,7 +71,7 @@ pub enum OutputError {
 /// The target file and the target directory, at least one of them.
 pub(super) fn check(
     args: &TargetArgs,
-) -> Result<(Option<TargetFile>, Option<PathBuf>), OutputError> {
+) -> Result<(Option<TargetFile>, Option<TargetDir>), OutputError> {
     let path = &args.target_file;
     let is_off = args.no_target_file || path.as_os_str().is_empty();
     let file = if is_off { None } else { Some(check_file(path, args)?) };
@@ -79,11 +79,12 @@ pub(super) fn check(
     if let Some(path) = &directory {
         check_directory("target-dir", path, path)?;
     }
+    let directory = directory.map(|path| TargetDir::new(path, args.file_mode, args.force));
     match (&file, &directory) {
         (None, None) => return Err(OutputError::Nothing),
         (None, _) if args.in_place => return Err(OutputError::NothingInPlace),
-        (Some(file), Some(directory)) if is_inside(file, directory) => {
-            let (file, directory) = (file.path().to_owned(), directory.clone());
+        (Some(file), Some(directory)) if is_inside(file, directory.path()) => {
+            let (file, directory) = (file.path().to_owned(), directory.path().to_owned());
             return Err(OutputError::Inside { file, directory });
         }
         _ => {}
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
     use crate::config::Arguments;
 
-    fn check_args(arguments: &[&str]) -> Result<(Option<TargetFile>, Option<PathBuf>), String> {
+    fn check_args(arguments: &[&str]) -> Result<(Option<TargetFile>, Option<TargetDir>), String> {
         let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
         let args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
         check(&args.target).map_err(|error| error.to_string())

@@ -14,6 +14,8 @@
 //! | [`quarantine`] | what is said of an entry that can't become a target |
 //! | [`registry`] | when a list replaces the entries, and when they may be rendered |
 //! | [`render`] | the bytes of the document |
+//! | [`file_name`] | which file of a target directory is a service's |
+//! | [`split`] | which files of a target directory to write, and in which order |
 //! | [`paging`] | how many keys the next page of a list asks for |
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
 //! | [`witness`] | by which write a history of revisions is known again |
@@ -33,6 +35,7 @@ pub mod damping;
 pub mod debounce;
 pub mod entries;
 pub mod event;
+pub mod file_name;
 pub mod guard;
 pub mod key;
 pub mod liveness;
@@ -43,6 +46,7 @@ pub mod registry;
 pub mod render;
 mod service;
 pub mod session;
+pub mod split;
 pub mod throttle;
 pub mod value;
 pub mod witness;

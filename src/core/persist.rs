@@ -27,6 +27,7 @@ pub struct Schedule {
     published: bool,
     inspect: Option<Instant>,
     review: Option<Instant>,
+    retry: Option<Instant>,
     flush: bool,
     not_before: Option<Instant>,
     working: bool,
@@ -86,6 +87,7 @@ impl Schedule {
             published: false,
             inspect: None,
             review: None,
+            retry: None,
             flush: false,
             not_before: None,
             working: false,
@@ -113,6 +115,12 @@ impl Schedule {
         self.review = due;
     }
 
+    /// A part of the document could not be published, for a reason that does not concern the rest:
+    /// try it again at this instant, and let nothing else wait for it.
+    pub fn retry_at(&mut self, at: Instant) {
+        self.retry = Some(at);
+    }
+
     /// Whatever is pending is due now, the delay after a failure included.
     pub fn flush(&mut self) {
         self.flush = true;
@@ -127,7 +135,7 @@ impl Schedule {
         if self.flush {
             return Step::Work;
         }
-        let dues = [self.publish_due(), self.inspect, self.review];
+        let dues = [self.publish_due(), self.inspect, self.review, self.retry];
         let Some(due) = dues.into_iter().flatten().min() else {
             return Step::Rest;
         };
@@ -147,6 +155,7 @@ impl Schedule {
             self.debounce.clear();
         }
         let review = self.review.take_if(|due| *due <= now).is_some();
+        let review = self.retry.take_if(|due| *due <= now).is_some() || review;
         Task { since, inspect: self.inspect.take().is_some(), review, flush }
     }
 

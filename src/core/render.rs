@@ -67,6 +67,18 @@ impl Document {
         }
     }
 
+    /// Its services, ascending; in a document of another program, perhaps one without a job.
+    pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.pieces.iter()
+    }
+
+    /// The service called `job`, if it has a group in it.
+    #[must_use]
+    pub fn piece(&self, job: &str) -> Option<&Piece> {
+        let found = self.pieces.binary_search_by(|piece| piece.job().cmp(job));
+        found.ok().map(|at| &self.pieces[at])
+    }
+
     /// The revision of etcd that it shows.
     #[must_use]
     pub fn revision(&self) -> Revision {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::manifest::Unusable;
 use crate::core::render::NoDocument;
 
 /// What could not be done to which path.
@@ -34,6 +35,33 @@ pub enum Error {
         path: PathBuf,
         /// Why it is no document.
         source: NoDocument,
+    },
+    /// A file of a target directory may be somebody else's, and is not overwritten.
+    #[error(
+        "{} stands where the file of a service belongs, and etcd-sd has not made it; it is left as \
+         it is: remove or rename it, or give --force to have it overwritten", .path.display()
+    )]
+    Stranger {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing is known of the files of a target directory.
+    #[error("cannot use the manifest {}", .path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it, and what helps.
+        source: Unusable,
+    },
+    /// Some files of a target directory could not be written or removed, and all others are right.
+    #[error("{count} of the files in {} could not be made right, the others were", .path.display())]
+    Several {
+        /// The directory.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// The first of their errors.
+        source: Box<Error>,
     },
 }
 
@@ -122,6 +150,27 @@ impl Error {
         matches!(self, Self::Io { cause: Cause::ReadOnly, .. })
     }
 
+    /// All these errors of files in the directory `path` as one; `None` if there are none.
+    pub(crate) fn of_several(path: &Path, errors: Vec<Self>) -> Option<Self> {
+        let count = errors.len();
+        let source = Box::new(errors.into_iter().next()?);
+        Some(Self::Several { path: path.to_owned(), count, source })
+    }
+
+    /// Whether it is about what somebody else may have put there: to try again does not help, the
+    /// operator has to say what he wants.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Foreign { .. } | Self::Stranger { .. } | Self::Manifest { .. })
+    }
+
+    /// Whether nothing is wrong with the disk as such: whatever else is to be written there can
+    /// be.
+    #[must_use]
+    pub fn is_confined(&self) -> bool {
+        matches!(self, Self::Several { .. }) || self.is_refusal()
+    }
+
     /// Whether both are about the same: they differ in no more than numbers.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
@@ -135,7 +184,14 @@ impl Error {
                     && mem::discriminant(cause) == mem::discriminant(cause2)
                     && source.kind() == source2.kind()
             }
-            (Self::Foreign { path, .. }, Self::Foreign { path: path2, .. }) => path == path2,
+            (Self::Foreign { path, .. }, Self::Foreign { path: path2, .. })
+            | (Self::Stranger { path }, Self::Stranger { path: path2 }) => path == path2,
+            (Self::Manifest { path, source }, Self::Manifest { path: path2, source: source2 }) => {
+                path == path2 && source == source2
+            }
+            (Self::Several { source, .. }, Self::Several { source: source2, .. }) => {
+                source.is_like(source2)
+            }
             _ => false,
         }
     }

@@ -52,23 +52,40 @@ pub(super) fn stage(
     access: Access,
 ) -> Result<(NamedTempFile, Identity), Error> {
     let stage = || {
-        let prefix = format!("{}.", cut(name));
-        let mut builder = tempfile::Builder::new();
-        let staged = builder.prefix(&prefix).suffix(TEMPORARY).tempfile_in(staging)?;
-        // Where locks are not supported, what a dead process leaves is left.
-        let _ = staged.as_file().try_lock();
-        let mut writer = BufWriter::with_capacity(BUFFER, staged.as_file());
-        for chunk in document.chunks() {
-            writer.write_all(chunk)?;
-        }
-        writer.flush()?;
-        drop(writer);
-        access.apply(staged.as_file())?;
-        staged.as_file().sync_all()?;
-        let looks = Identity::of(&staged.as_file().metadata()?);
+        let staged = write(staging, name, document.chunks(), access)?;
+        let looks = sync(&staged)?;
         Ok((staged, looks))
     };
     stage().map_err(|error: io::Error| Error::new("write to", staging, error, document.len()))
+}
+
+/// A temporary file with these bytes, to be [synced](sync) and renamed to `name`; gone again if
+/// it is dropped.
+pub(super) fn write<'b>(
+    staging: &Path,
+    name: &str,
+    bytes: impl Iterator<Item = &'b [u8]>,
+    access: Access,
+) -> io::Result<NamedTempFile> {
+    let prefix = format!("{}.", cut(name));
+    let mut builder = tempfile::Builder::new();
+    let staged = builder.prefix(&prefix).suffix(TEMPORARY).tempfile_in(staging)?;
+    // Where locks are not supported, what a dead process leaves is left.
+    let _ = staged.as_file().try_lock();
+    let mut writer = BufWriter::with_capacity(BUFFER, staged.as_file());
+    for chunk in bytes {
+        writer.write_all(chunk)?;
+    }
+    writer.flush()?;
+    drop(writer);
+    access.apply(staged.as_file())?;
+    Ok(staged)
+}
+
+/// Makes its bytes survive a power cut. Returns how it looks.
+pub(super) fn sync(staged: &NamedTempFile) -> io::Result<Identity> {
+    staged.as_file().sync_all()?;
+    Ok(Identity::of(&staged.as_file().metadata()?))
 }
 
 /// Removes the temporary files of processes that died while they wrote: at once those for

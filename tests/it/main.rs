@@ -35,6 +35,7 @@ mod reading;
 mod scraping;
 mod signals;
 mod support;
+mod target_dir;
 mod tidy;
 mod tls;
 mod tokens;

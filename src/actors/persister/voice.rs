@@ -89,7 +89,7 @@ impl Voice {
         let mut failure = match self.failure.take() {
             Some(failure) if failure.error.is_like(&error) => failure,
             _ => {
-                error!(error = %Chain(&error), retry_in_seconds, "cannot publish; the target file stays as it is, trying again and again");
+                error!(error = %Chain(&error), retry_in_seconds, "cannot publish; what is there stays as it is, trying again and again");
                 let error = Arc::new(error);
                 self.failure = Some(Failure { error, in_publishing, said: now, tries: 1 });
                 return;
@@ -99,7 +99,7 @@ impl Voice {
         if now.saturating_duration_since(failure.said) >= REMINDER {
             failure.said = now;
             let tries = failure.tries;
-            error!(error = %Chain(&error), tries, retry_in_seconds, "still cannot publish; the target file stays as it is");
+            error!(error = %Chain(&error), tries, retry_in_seconds, "still cannot publish; what is there stays as it is");
         }
         failure.error = Arc::new(error);
         failure.in_publishing |= in_publishing;

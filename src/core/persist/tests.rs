@@ -206,6 +206,20 @@ fn a_review_that_could_not_be_carried_out_stays_due() {
 }
 
 #[test]
+fn what_is_to_be_tried_again_holds_nothing_else_up() {
+    let mut harness = Harness::published();
+    harness.schedule.retry_at(harness.start + CEILING);
+    harness.waits_until(CEILING);
+    harness.schedule.changed(harness.now);
+    harness.waits_until(QUIET);
+    harness.after(QUIET);
+    assert!(!harness.work(Outcome::Done).review);
+    harness.after(CEILING);
+    assert!(harness.work(Outcome::Done).wants_document());
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
 fn nothing_held_is_nothing_to_review() {
     let mut harness = Harness::published();
     harness.schedule.review_at(Some(harness.start + CEILING));

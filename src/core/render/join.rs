@@ -48,9 +48,39 @@ impl Document {
         self.pieces = Arc::new(pieces.collect());
     }
 
-    fn piece(&self, job: &str) -> Option<&Piece> {
-        let found = self.pieces.binary_search_by(|piece| piece.job().cmp(job));
-        found.ok().map(|at| &self.pieces[at])
+    /// The services in which `newer` differs from this document, ascending, with what each is
+    /// and will be. What is the same is [shared](Self::share) on the way, so that it is not
+    /// looked into the next time.
+    pub fn differences(&mut self, newer: &Self) -> Vec<(Option<Piece>, Option<Piece>)> {
+        let mut differences = Vec::new();
+        if Arc::ptr_eq(&self.pieces, &newer.pieces) {
+            return differences;
+        }
+        let mut has_equals = false;
+        for (old, new) in by_job(self, newer) {
+            match old.zip(new) {
+                Some((old, new)) if old.is(new) => {}
+                Some((old, new)) if old.same_bytes(new) => has_equals = true,
+                _ => differences.push((old.cloned(), new.cloned())),
+            }
+        }
+        if has_equals {
+            self.share(newer);
+        }
+        differences
+    }
+
+    /// This document with the services of `written`, in the place of those of the same name if
+    /// there are any, and without those of which `is_removed` is true.
+    #[must_use]
+    pub fn amended(&self, written: &Self, is_removed: impl Fn(&str) -> bool) -> Self {
+        let mut amended = Self { origin: self.origin, ..Self::new(self.revision) };
+        for (old, new) in by_job(self, written) {
+            if let Some(piece) = new.or(old.filter(|old| !is_removed(old.job()))) {
+                amended.push(piece);
+            }
+        }
+        amended
     }
 }
 
@@ -136,6 +166,27 @@ mod tests {
             let before = first.join(&base, None);
             let joined = second.join(&base, Some((&first, &before)));
             prop_assert_eq!(joined.to_vec(), second.join(&base, None).to_vec());
+        }
+
+        #[test]
+        fn the_differences_make_one_document_of_the_other(old in entries(), new in entries()) {
+            let (mut old, newer) = (document(&old), document(&new));
+            let before = old.to_vec();
+            let differences = old.differences(&newer);
+            prop_assert_eq!(old.to_vec(), before);
+            let mut written = Document::new(Revision(1));
+            let mut removed = Vec::new();
+            for (was, will) in differences {
+                let same = was.as_ref().zip(will.as_ref()).is_some_and(|(a, b)| a.same_bytes(b));
+                prop_assert!(!same);
+                match will {
+                    Some(piece) => written.push(&piece),
+                    None => removed.extend(was.map(|piece| piece.job().to_owned())),
+                }
+            }
+            let mut amended = old.amended(&written, |job| removed.iter().any(|gone| gone == job));
+            prop_assert_eq!(amended.to_vec(), newer.to_vec());
+            prop_assert!(amended.differences(&newer).is_empty());
         }
 
         #[test]

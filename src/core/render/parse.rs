@@ -1,6 +1,7 @@
 //! Reading documents back: the file on disk, whoever wrote it, and pieces of our own.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -110,6 +111,24 @@ impl Piece {
         Self::of(self.job(), merged(&groups))
     }
 
+    /// This piece, and of `old`, which is of the same job, the targets whose address it does not
+    /// have under any labels.
+    pub(in crate::core) fn keeping(&self, old: &Self) -> Self {
+        let ours = self.addresses();
+        let mut groups: Vec<_> = old.groups().collect();
+        for addresses in groups.iter_mut().filter_map(|group| group.targets.as_mut()) {
+            addresses.retain(|address| !ours.contains(&address.0));
+        }
+        groups.extend(self.groups());
+        Self::of(self.job(), merged(&groups))
+    }
+
+    /// The addresses of its targets.
+    pub(in crate::core) fn addresses(&self) -> BTreeSet<Cow<'_, str>> {
+        let addresses = self.groups().filter_map(|group| group.targets);
+        addresses.flatten().map(|address| address.0).collect()
+    }
+
     fn groups(&self) -> impl Iterator<Item = ReadGroup<'_>> {
         // A group stands on a line of its own: in JSON no text has the end of a line.
         self.text().lines().map(|line| {
@@ -161,6 +180,31 @@ mod tests {
             ours,
         );
         check("null", "[]\n");
+    }
+
+    #[test]
+    fn keeping_old_targets_brings_back_no_old_labels_of_those_that_stay() {
+        let piece = |text: &str| {
+            let document = Document::parse(text.as_bytes()).expect(text);
+            document.pieces().next().expect("a job").clone()
+        };
+        let old = piece(
+            r#"[{"targets":["h:1","h:2"],"labels":{"job":"a","env":"old"}},
+                {"targets":["h:3","h:2"],"labels":{"job":"a"}}]"#,
+        );
+        let new = piece(
+            r#"[{"targets":["h:1","h:4"],"labels":{"job":"a","env":"new"}},
+                {"targets":["h:5"],"labels":{"job":"a","env":"old"}}]"#,
+        );
+        let both = piece(
+            r#"[{"targets":["h:1","h:4"],"labels":{"job":"a","env":"new"}},
+                {"targets":["h:5","h:2"],"labels":{"job":"a","env":"old"}},
+                {"targets":["h:3","h:2"],"labels":{"job":"a"}}]"#,
+        );
+        assert!(new.keeping(&old).same_bytes(&both), "{}", new.keeping(&old).text());
+        assert!(new.keeping(&new).same_bytes(&new));
+        let addresses: Vec<_> = both.addresses().into_iter().collect();
+        assert_eq!(addresses, ["h:1", "h:2", "h:3", "h:4", "h:5"]);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use super::BETWEEN;
+use super::{BETWEEN, Document};
+use crate::core::event::Revision;
 use crate::core::value::{Labels, Target};
 
 /// The groups of one service, each followed by the separator. Copies share the bytes.
@@ -74,6 +75,14 @@ impl Piece {
         self.0.targets
     }
 
+    /// The document of this service alone.
+    #[must_use]
+    pub fn alone(&self, revision: Revision) -> Document {
+        let mut document = Document::new(revision);
+        document.push(self);
+        document
+    }
+
     /// The groups.
     pub(super) fn text(&self) -> &str {
         &self.0.text[self.0.job..]
@@ -85,7 +94,8 @@ impl Piece {
     }
 
     /// Whether `other` has the same bytes. Copies are not looked into.
-    pub(super) fn same_bytes(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn same_bytes(&self, other: &Self) -> bool {
         self.is(other) || (self.0.job == other.0.job && self.0.text == other.0.text)
     }
 

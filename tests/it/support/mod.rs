@@ -4,7 +4,8 @@
 //!   Etcd (embedded or real) <── daemon ──> TargetFile <── Prometheus
 //!    backend, etcd, writes,     daemon,     file, render,    prometheus,
 //!    secure, certs,             log         reader, ledger,  listener,
-//!    cluster, gate, churn                   directory        http
+//!    cluster, gate, churn                   directory,       http
+//!                                           target_dir
 //! ```
 //!
 //! Below them: `process` (children that die with their test), `ports`, `wait`, and
@@ -35,6 +36,7 @@ pub(crate) mod render;
 pub(crate) mod rights;
 pub(crate) mod secure;
 pub(crate) mod snapshots;
+pub(crate) mod target_dir;
 pub(crate) mod volume;
 pub(crate) mod wait;
 pub(crate) mod writes;

@@ -1,0 +1,236 @@
+//! The target directory as an output.
+//!
+//! Each file is known, healed and damped by itself, and one that fails does not keep the others
+//! from being right. [`core::split`](crate::core::split) says which to write, and in which order.
+
+mod round;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use tracing::{info, warn};
+
+use super::{Claim, Drifted, Look, Output, Publication, Written};
+use crate::actors::publish;
+use crate::core::damping::Damping;
+use crate::core::persist::Known;
+use crate::core::render::{Document, Piece};
+use crate::core::split::Files;
+use crate::file::{Access, Asked, Drift, Error, Identity, Inventory, Lock, TargetDir};
+use crate::telemetry::Chain;
+use round::Round;
+
+/// The target directory, and what is known of it.
+pub(in crate::actors) struct DirectoryOutput {
+    directory: TargetDir,
+    lock: Option<Lock>,
+    /// `None` until it is known which files are ours.
+    state: Option<State>,
+    has_published: bool,
+}
+
+/// What is known of the files of services.
+struct State {
+    inventory: Inventory,
+    /// What they hold, but for those that went astray.
+    contents: Files,
+    /// Those that are there, or should be.
+    files: BTreeMap<Box<str>, OneFile>,
+    /// How the manifest is not as it was.
+    manifest: Option<Drift>,
+}
+
+/// What is known of one file.
+#[derive(Default)]
+struct OneFile {
+    /// `None` if it was never seen to hold what it should.
+    known: Option<Known<Option<Identity>>>,
+    /// Whose it should be, and who may read it: what the operator set, not what a foreign file in
+    /// its place has.
+    access: Access,
+    drift: Option<Drift>,
+    damping: Damping,
+}
+
+impl DirectoryOutput {
+    pub(in crate::actors) fn new(directory: TargetDir) -> Self {
+        Self { directory, lock: None, state: None, has_published: false }
+    }
+
+    fn open(&mut self) -> Result<(), Error> {
+        let (inventory, found) = self.directory.open()?;
+        let mut contents = Files::holding(found.document);
+        let mut files = BTreeMap::new();
+        let now = publish::now();
+        for (service, looks) in found.looks {
+            files.insert(service, OneFile::new(Some(looks), now));
+        }
+        for service in found.astray {
+            let looks = self.directory.identity(&service)?;
+            contents.strayed(&service);
+            files.insert(service, OneFile::new(looks, now));
+        }
+        self.state = Some(State { inventory, contents, files, manifest: None });
+        Ok(())
+    }
+
+    /// The lock was away, and so it may be another directory, or another process may have been
+    /// there: what its manifest names is ours too.
+    fn rediscover(&mut self) -> Result<(), Error> {
+        let Some(state) = &mut self.state else { return Ok(()) };
+        for service in self.directory.rediscover(&mut state.inventory)? {
+            state.contents.strayed(&service);
+            state.files.entry(service).or_default();
+        }
+        Ok(())
+    }
+}
+
+impl Output for DirectoryOutput {
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn claim(&mut self) -> Result<Claim, Error> {
+        if !self.lock.as_ref().is_some_and(|lock| self.directory.is_locked_by(lock)) {
+            match self.directory.lock()? {
+                Asked::Theirs { pid } => {
+                    (self.lock, self.state, self.has_published) = (None, None, false);
+                    return Ok(Claim::Theirs { pid });
+                }
+                Asked::Ours(lock) => {
+                    self.rediscover()?;
+                    self.lock = Some(lock);
+                }
+            }
+            if let Err(error) = self.directory.remove_leftovers() {
+                warn!(error = %Chain(&error), "temporary files of an earlier run are left");
+            }
+        }
+        if self.state.is_none() {
+            self.open()?;
+        }
+        Ok(Claim::Ours)
+    }
+
+    fn baseline(&self) -> Option<Document> {
+        let state = self.state.as_ref()?;
+        (!state.files.is_empty()).then(|| state.contents.held().clone())
+    }
+
+    fn look(&mut self, thorough: bool, now: Instant) -> Result<Look, Error> {
+        let Some(state) = &mut self.state else { return Ok(Look::default()) };
+        let mut look = Look::default();
+        let mut changed = 0;
+        for (service, file) in &mut state.files {
+            let seen = self.directory.identity(service)?;
+            if file.looks_right(seen, thorough, now) {
+                continue;
+            }
+            if !self.has_published {
+                file.known = Some(Known::new(seen, now));
+                changed += 1;
+                continue;
+            }
+            let due = file.damping.not_before(now);
+            if due > now {
+                look.again = Some(look.again.map_or(due, |earlier| earlier.min(due)));
+                continue;
+            }
+            let piece = state.contents.held().piece(service);
+            file.drift = drift(&self.directory, piece, seen)?;
+            match file.drift {
+                None => {
+                    file.confirm(seen, now);
+                    state.contents.returned(service);
+                }
+                Some(found) => {
+                    state.contents.strayed(service);
+                    look.drift.push(Drifted { path: self.directory.file(service), found });
+                }
+            }
+        }
+        if changed > 0 {
+            let path = self.directory.path().display();
+            info!(%path, files = changed, "files changed in the target directory; left alone until the first complete list");
+        }
+        if self.has_published {
+            state.manifest = self.directory.manifest_drift(&state.inventory)?;
+            let path = || self.directory.manifest();
+            look.drift.extend(state.manifest.map(|found| Drifted { path: path(), found }));
+        }
+        Ok(look)
+    }
+
+    fn holds(&self, document: &Document) -> Result<bool, Error> {
+        self.directory.holds(document)
+    }
+
+    fn publish(&mut self, document: &Document, now: Instant) -> Publication {
+        // Whoever has not claimed it may not write.
+        let Some(state) = &mut self.state else { return Publication::new(Written::Before) };
+        let before = if self.has_published { Written::Before } else { Written::Elsewhere };
+        let round = Round::new(&self.directory, state, now);
+        let (publication, is_through) = round.publish(document, before);
+        self.has_published |= is_through;
+        publication
+    }
+
+    fn has_published(&self) -> bool {
+        self.has_published
+    }
+
+    fn has_files(&self) -> bool {
+        true
+    }
+
+    fn is_fight(&self, now: Instant) -> bool {
+        let files = self.state.iter().flat_map(|state| state.files.values());
+        files.into_iter().any(|file| file.damping.is_fight(now))
+    }
+}
+
+impl OneFile {
+    fn new(looks: Option<Identity>, now: Instant) -> Self {
+        let access = looks.and_then(Identity::access).unwrap_or_default();
+        Self { known: Some(Known::new(looks, now)), access, ..Self::default() }
+    }
+
+    fn looks_right(&self, seen: Option<Identity>, thorough: bool, now: Instant) -> bool {
+        let Some(known) = &self.known else { return false };
+        known.looks_like(&seen) && !(thorough && known.is_unsettled(now))
+    }
+
+    /// It was found to hold what it should, while it looked like `seen`.
+    fn confirm(&mut self, seen: Option<Identity>, now: Instant) {
+        self.access = seen.and_then(Identity::access).unwrap_or(self.access);
+        match &mut self.known {
+            Some(known) => known.confirm(seen, now),
+            None => self.known = Some(Known::new(seen, now)),
+        }
+    }
+
+    /// It was written now, and looks like this.
+    fn written(&mut self, looks: Identity) {
+        self.access = looks.access().unwrap_or(self.access);
+        self.known = Some(Known::new(Some(looks), publish::now()));
+    }
+}
+
+/// How a file that looks like `seen` differs from what it should hold: if that is not known,
+/// there should be none.
+fn drift(
+    directory: &TargetDir,
+    piece: Option<&Piece>,
+    seen: Option<Identity>,
+) -> Result<Option<Drift>, Error> {
+    match (piece, seen) {
+        (None, None) => Ok(None),
+        (Some(piece), Some(_)) => directory.compare(piece),
+        _ => Ok(Some(Drift::by_looks(seen))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
