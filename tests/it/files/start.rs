@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::{AT_ONCE, HEALED, following, unchanged};
-use crate::support::backend::{Etcd, on_both, on_embedded, run};
+use crate::support::backend::{Etcd, on_embedded, run};
 use crate::support::daemon::Daemon;
 use crate::support::directory::Directory;
 use crate::support::file::TargetFile;
@@ -14,12 +14,13 @@ use crate::support::wait::{SOON, always, ensure, eventually};
 const QUIET: Duration = Duration::from_secs(2);
 
 /// What is in the way of a typing error.
-const FOREIGN: [&str; 5] = [
+const FOREIGN: [&str; 6] = [
     "global:\n  scrape_interval: 15s\nscrape_configs:\n  - job_name: node\n",
     "{\"a\": 1}",
     "[{\"targets\": [\"10.0.0.1:80\"]",
     "[1, 2]",
     "\"text\"",
+    " \n",
 ];
 
 async fn what_is_no_document_is_refused_with_2_and_untouched_unless_forced(etcd: Etcd) {
@@ -127,21 +128,14 @@ async fn leftovers_of_the_dead_are_removed_at_the_start_and_other_files_are_not(
     assert_eq!(daemon.stop().await, 0);
 }
 
-on_both!(
+on_embedded!(
+    what_is_no_document_is_refused_with_2_and_untouched_unless_forced,
     our_own_file_that_was_damaged_in_between_is_healed,
+    an_empty_file_and_null_are_nobodys,
+    the_same_targets_in_another_form_are_normalised_with_one_write,
     the_last_known_good_is_kept_while_etcd_is_away,
+    leftovers_of_the_dead_are_removed_at_the_start_and_other_files_are_not,
 );
-
-mod simple {
-    use super::*;
-
-    on_embedded!(
-        what_is_no_document_is_refused_with_2_and_untouched_unless_forced,
-        an_empty_file_and_null_are_nobodys,
-        the_same_targets_in_another_form_are_normalised_with_one_write,
-        leftovers_of_the_dead_are_removed_at_the_start_and_other_files_are_not,
-    );
-}
 
 #[test]
 fn a_foreign_file_is_refused_at_once_whether_there_is_an_etcd_or_not() {

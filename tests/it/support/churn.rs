@@ -85,7 +85,7 @@ fn changes(random: &mut Random, number: u64) -> Vec<Change> {
     let clock = format!("clock-{}:{}", number / 60_000, 1 + number % 60_000);
     let mut changes = vec![("/services/clock/1".to_owned(), Some(clock))];
     let first = random.below(SERVICES * INSTANCES);
-    for more in 0..1 + random.below(12) {
+    for more in 0..=random.below(12) {
         let entry = (first + 7 * more) % (SERVICES * INSTANCES);
         let key = format!("/services/service-{}/{}", entry / INSTANCES, entry % INSTANCES);
         let value = format!("10.0.0.{}:{}", random.below(250), 1 + random.below(60_000));

@@ -21,7 +21,7 @@ pub(crate) struct Volume {
 
 /// A file that is mounted over another one, as containers get theirs.
 pub(crate) struct BoundFile {
-    mounted: Mounted,
+    _mounted: Mounted,
 }
 
 /// Unmounted when dropped.
@@ -99,11 +99,7 @@ impl BoundFile {
     /// Mounts the file `source` over the file `at`, which must exist.
     pub(crate) fn mount(source: &Path, at: &Path) -> Self {
         mount(&["--bind".as_ref()], source.as_ref(), at).unwrap();
-        Self { mounted: Mounted(at.to_owned()) }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.mounted.0
+        Self { _mounted: Mounted(at.to_owned()) }
     }
 }
 

@@ -123,7 +123,8 @@ async fn services_come_grow_shrink_and_go_with_their_files(etcd: Etcd) {
     etcd.delete_prefix("/services/").await;
     directory.follows(&etcd).await;
     assert_eq!(directory.files(), BTreeMap::new());
-    eventually(SOON, "nothing is left over", async || {
+    // The manifest is written after the files are gone.
+    eventually(SOON, "nothing else is left", async || {
         let staged = directory.staged();
         ensure(staged == ["manifest.json", "manifest.lock"], || format!("{staged:?}"))
     })
