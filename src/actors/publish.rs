@@ -197,7 +197,7 @@ impl Disk {
         until: Instant,
     ) -> (Option<Instant>, bool) {
         for (held, done) in self.outputs.iter_mut().zip(&report.outputs) {
-            if done.failed.as_ref().is_some_and(|error| !error.is_refusal()) {
+            if done.failed.as_ref().is_some_and(|error| !error.is_confined()) {
                 held.rests_until = Some(until);
             } else if !done.is_left_alone {
                 held.rests_until = None;
