@@ -130,9 +130,21 @@ impl Output for DirectoryOutput {
             if file.looks_right(seen, thorough, now) {
                 continue;
             }
+            let drift = |file: &OneFile, contents: &Files| {
+                let drift = drift(&self.directory, contents.held().piece(service), seen)?;
+                let is_shut = file.is_shut(seen, self.directory.mode());
+                Ok::<_, Error>(drift.or(is_shut.then_some(Drift::Access)))
+            };
             if !self.has_published {
-                file.known = Some(Known::new(seen, now));
+                if file.looks_right(seen, false, now) {
+                    continue;
+                }
                 changed += 1;
+                match drift(file, &state.contents)? {
+                    None => state.contents.returned(service),
+                    Some(_) => state.contents.strayed(service),
+                }
+                file.known = Some(Known::new(seen, now));
                 continue;
             }
             let due = file.damping.not_before(now);
@@ -140,9 +152,7 @@ impl Output for DirectoryOutput {
                 look.again = Some(look.again.map_or(due, |earlier| earlier.min(due)));
                 continue;
             }
-            let piece = state.contents.held().piece(service);
-            file.drift = drift(&self.directory, piece, seen)?
-                .or_else(|| file.is_shut(seen, self.directory.mode()).then_some(Drift::Access));
+            file.drift = drift(file, &state.contents)?;
             match file.drift {
                 None => {
                     file.confirm(seen, now);

@@ -195,6 +195,20 @@ async fn before_the_first_publish_files_are_left_alone_and_read_as_they_are() {
     harness.put("a.json", "mine");
     assert!(harness.look().is_empty());
     assert_eq!(harness.files()["a.json"], "mine");
+    let published = harness.publish(&[("a", &[1]), ("b", &[2])]);
+    assert_eq!(files(&published), 2, "what is in them now counts, not what was");
+    harness.holds(&[("a", &[1]), ("b", &[2])]);
+}
+
+#[tokio::test]
+async fn before_the_first_publish_a_file_that_is_as_it_was_is_not_said_to_have_changed() {
+    let services: [(&str, &[u16]); 1] = [("a", &[1])];
+    let mut harness = Harness::holding(&services).restart();
+    harness.claim();
+    harness.now += Duration::from_secs(5);
+    harness.look();
+    let file = &harness.output.state.as_ref().expect("known").files["a"];
+    assert!(file.known.expect("known").is_unsettled(harness.now), "it was not taken for a new one");
 }
 
 #[tokio::test]
