@@ -3,12 +3,17 @@
 //! All outputs get the document of one pull, reviewed by one guard: what they show is of the
 //! same revision.
 
+mod held;
+
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
 
+use held::Standing;
+pub(super) use held::{Done, Held};
+
 use super::messages::Render;
-use super::output::{Claim, Drifted, Output, Publication};
+use super::output::Output;
 use crate::core::guard::{Guard, Hold};
 use crate::core::persist::Task;
 use crate::core::render::Document;
@@ -30,31 +35,6 @@ pub(super) struct Disk {
     pub(super) once: bool,
 }
 
-/// An output, and whether this process may write there.
-pub(super) struct Held {
-    pub(super) output: Box<dyn Output>,
-    standing: Standing,
-    /// After a fault of its disk it is left alone until then.
-    rests_until: Option<Instant>,
-    /// How often a take-over had to be confirmed.
-    confirmations: u32,
-}
-
-/// Whether this process may write to an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// It has not asked yet, or could not.
-    New,
-    /// Another process does. `is_right` says whether that has written what this one would, once
-    /// they could be compared.
-    StandBy { is_right: Option<bool> },
-    /// The other one is gone. What it has published may be newer than what the registry holds:
-    /// nothing is published before that is confirmed, by the answer of this number.
-    Confirming(u32),
-    /// It may.
-    Active,
-}
-
 /// That the registry is as new as etcd was when an output was taken over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Confirmed {
@@ -73,26 +53,6 @@ pub(super) struct Report {
     pub(super) refused: Option<Hold>,
     /// For each output what was done.
     pub(super) outputs: Vec<Done>,
-}
-
-/// What a task did with one output.
-#[derive(Default)]
-pub(super) struct Done {
-    /// Who writes there, if that is news.
-    pub(super) claim: Option<Claim>,
-    /// It was left alone.
-    pub(super) is_left_alone: bool,
-    /// That it may be published to has to be confirmed, under this number.
-    pub(super) confirm: Option<u32>,
-    drift: Vec<Drifted>,
-    /// When to look again.
-    pub(super) again: Option<Instant>,
-    /// When to ask again whether it still is another process's.
-    pub(super) poll: Option<Instant>,
-    /// What came of publishing, if that was tried.
-    pub(super) publication: Option<Publication>,
-    /// Why it could not be looked at, or why it does not hold all of the document.
-    pub(super) failed: Option<Error>,
 }
 
 impl Report {
@@ -255,56 +215,6 @@ impl Disk {
             self.guard.published(&document, now);
             self.document = Some(document);
         }
-    }
-}
-
-impl Held {
-    pub(super) fn new(output: Box<dyn Output>) -> Self {
-        Self { output, standing: Standing::New, rests_until: None, confirmations: 0 }
-    }
-
-    fn look(&mut self, task: Task, now: Instant) -> Done {
-        let rests = !task.flush && self.rests_until.is_some_and(|until| now < until);
-        if rests || (task.is_poll() && self.standing.is_ours()) {
-            return Done { is_left_alone: true, ..Done::default() };
-        }
-        match self.try_look(task.inspect, now) {
-            Ok(done) => done,
-            Err(error) => Done { failed: Some(error), ..Done::default() },
-        }
-    }
-
-    fn try_look(&mut self, thorough: bool, now: Instant) -> Result<Done, Error> {
-        let mut done = Done::default();
-        let claim = self.output.claim()?;
-        let is_news = match claim {
-            Claim::Ours => !self.standing.is_ours(),
-            Claim::Theirs { .. } => !matches!(self.standing, Standing::StandBy { .. }),
-        };
-        done.claim = Some(claim).filter(|_| is_news);
-        match (claim, self.standing) {
-            _ if !is_news => {}
-            (Claim::Theirs { .. }, _) => self.standing = Standing::StandBy { is_right: None },
-            (Claim::Ours, Standing::New) => self.standing = Standing::Active,
-            (Claim::Ours, _) => {
-                self.confirmations += 1;
-                self.standing = Standing::Confirming(self.confirmations);
-                done.confirm = Some(self.confirmations);
-            }
-        }
-        if let Standing::StandBy { .. } = self.standing {
-            done.poll = Some(now + STANDBY_PERIOD);
-            return Ok(done);
-        }
-        let look = self.output.look(thorough, now)?;
-        (done.drift, done.again) = (look.drift, look.again);
-        Ok(done)
-    }
-}
-
-impl Standing {
-    fn is_ours(self) -> bool {
-        matches!(self, Self::Confirming(_) | Self::Active)
     }
 }
 
