@@ -52,8 +52,10 @@ pub(super) fn write(path: &Path, document: &Document, access: Access) -> io::Res
     }
     file.sync_all()?;
     file.write_all_at(first, 0)?;
+    // At once: what somebody else does to it from now on must not pass for our own work.
+    let identity = Identity::of(&file.metadata()?);
     file.sync_all()?;
-    Ok(Identity::of(&file.metadata()?))
+    Ok(identity)
 }
 
 /// Sees to it that there is room for all of it before the old bytes are touched.
