@@ -108,7 +108,7 @@ async fn a_second_daemon_stands_by_and_takes_over(etcd: Etcd) {
     directory.follows(&etcd).await;
     assert_eq!(second.logged("published").len(), 0);
     first.kill();
-    second.wait_for_log("the other etcd-sd has ended; taking over").await;
+    second.wait_for_log("taking over").await;
     etcd.put("/services/d/1", "10.0.0.9:80").await;
     etcd.delete("/services/a/1").await;
     directory.becomes(&expected(&etcd), super::RECOVERED).await;
