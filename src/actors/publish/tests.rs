@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::super::output::{Look, Written};
+use super::super::output::{Claim, Drifted, Look, Publication, Written};
 use super::*;
 use crate::core::event::Revision;
 use crate::core::guard::GuardSettings;
