@@ -149,11 +149,12 @@ impl Persister {
     fn finish(&mut self, task: Task, report: Report, ctx: &mut Context<Self>) {
         let now = now();
         let again = report.outputs.iter().filter_map(|done| done.again).min();
+        let poll = report.outputs.iter().filter_map(|done| done.poll).min();
         let (has_failed, has_published) = (report.has_failed(), report.has_published());
-        let is_fault = report.is_fault();
         let delay = if has_failed { self.backoff.failed(now) } else { STANDBY_PERIOD };
+        let (rested, all_rest) = self.disk.rest(&report, now, now + delay);
         self.holding.refused = report.refused.or(self.holding.refused.filter(|_| !has_published));
-        if has_published && !has_failed {
+        if has_published && !has_failed && rested.is_none() {
             self.backoff.succeeded(now);
         }
         self.ask_for_confirmation(&report, ctx);
@@ -164,7 +165,7 @@ impl Persister {
         for ((held, voice), done) in outputs.zip(report.outputs) {
             voice.say(held.output.as_ref(), done, news, delay, now);
         }
-        let outcome = if is_fault {
+        let outcome = if has_failed && all_rest {
             Outcome::Failed(delay)
         } else if report.not_ready {
             Outcome::NotReady
@@ -179,8 +180,14 @@ impl Persister {
         if let Some(again) = again {
             self.schedule.look_at(again);
         }
-        if has_failed && !is_fault {
-            self.schedule.retry_at(now + delay);
+        if let Some(poll) = poll {
+            self.schedule.poll_at(poll);
+        }
+        // Without a document, what is to be tried again waits for one, which may take long.
+        let waits = report.not_ready && task.review;
+        let retry = rested.or_else(|| (has_failed || waits).then_some(now + delay));
+        if let Some(retry) = retry.filter(|_| !(has_failed && all_rest)) {
+            self.schedule.retry_at(retry);
         }
         let failure = self.voices.iter().find_map(Voice::failure).filter(|_| has_failed);
         let answer = match (failure, report.refused) {

@@ -3,12 +3,17 @@
 //! All outputs get the document of one pull, reviewed by one guard: what they show is of the
 //! same revision.
 
+mod held;
+
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
 
+use held::Standing;
+pub(super) use held::{Done, Held};
+
 use super::messages::Render;
-use super::output::{Claim, Drifted, Output, Publication};
+use super::output::Output;
 use crate::core::guard::{Guard, Hold};
 use crate::core::persist::Task;
 use crate::core::render::Document;
@@ -28,28 +33,6 @@ pub(super) struct Disk {
     /// Whether it is for this once: then a document that would need the guard is refused, and
     /// an output that another process writes is only looked at.
     pub(super) once: bool,
-}
-
-/// An output, and whether this process may write there.
-pub(super) struct Held {
-    pub(super) output: Box<dyn Output>,
-    standing: Standing,
-    /// How often a take-over had to be confirmed.
-    confirmations: u32,
-}
-
-/// Whether this process may write to an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// It has not asked yet, or could not.
-    New,
-    /// Another process does. `is_right` if that has written what this one would.
-    StandBy { is_right: bool },
-    /// The other one is gone. What it has published may be newer than what the registry holds:
-    /// nothing is published before that is confirmed, by the answer of this number.
-    Confirming(u32),
-    /// It may.
-    Active,
 }
 
 /// That the registry is as new as etcd was when an output was taken over.
@@ -72,31 +55,10 @@ pub(super) struct Report {
     pub(super) outputs: Vec<Done>,
 }
 
-/// What a task did with one output.
-#[derive(Default)]
-pub(super) struct Done {
-    /// Who writes there, if that is news.
-    pub(super) claim: Option<Claim>,
-    /// That it may be published to has to be confirmed, under this number.
-    pub(super) confirm: Option<u32>,
-    drift: Vec<Drifted>,
-    /// When to look again.
-    pub(super) again: Option<Instant>,
-    /// What came of publishing, if that was tried.
-    pub(super) publication: Option<Publication>,
-    /// Why it could not be looked at, or why it does not hold all of the document.
-    pub(super) failed: Option<Error>,
-}
-
 impl Report {
     /// Whether anything could not be done.
     pub(super) fn has_failed(&self) -> bool {
         self.failures().next().is_some()
-    }
-
-    /// Whether the disk is at fault: then all of it is left alone for a while.
-    pub(super) fn is_fault(&self) -> bool {
-        self.failures().any(|error| !error.is_confined())
     }
 
     /// Whether a document was published, or found to be published already, as far as it may be.
@@ -124,7 +86,7 @@ pub(super) async fn work(
 ) -> (Disk, Report) {
     let (mut disk, mut report) = blocking(move || {
         disk.confirm(&confirmed);
-        let outputs = disk.look(task.inspect, now());
+        let outputs = disk.look(task, now());
         (disk, Report { outputs, ..Report::default() })
     })
     .await;
@@ -139,11 +101,12 @@ pub(super) async fn work(
         report.not_ready = true;
         return (disk, report);
     }
+    let is_again = rendered.is_none();
     blocking(move || {
         let reviewed = rendered.map(|wanted| disk.guard.review(wanted, now()));
         match (disk.guard.hold(), reviewed.or(again)) {
             (Some(hold), _) if disk.once => report.refused = Some(hold),
-            (_, Some(document)) => disk.publish(document, &mut report),
+            (_, Some(document)) => disk.publish(document, is_again, &mut report),
             (_, None) => report.not_ready = true,
         }
         (disk, report)
@@ -155,14 +118,15 @@ impl Disk {
     /// Whether every output holds a document, or, for this once, another process has seen to it.
     pub(super) fn is_settled(&self) -> bool {
         self.outputs.iter().all(|held| match held.standing {
-            Standing::StandBy { is_right } => self.once && is_right,
+            Standing::StandBy { is_right } => self.once && is_right == Some(true),
             _ => held.output.has_published(),
         })
     }
 
     /// The outputs that another process writes, and that are not as this one would have them.
     pub(super) fn differing(&self) -> Option<&dyn Output> {
-        let is_differing = |held: &&Held| held.standing == Standing::StandBy { is_right: false };
+        let is_differing =
+            |held: &&Held| held.standing == Standing::StandBy { is_right: Some(false) };
         self.outputs.iter().find(is_differing).map(|held| held.output.as_ref())
     }
 
@@ -183,33 +147,65 @@ impl Disk {
         }
     }
 
-    fn look(&mut self, thorough: bool, now: Instant) -> Vec<Done> {
-        let is_ours = |held: &Held| held.standing.is_ours();
-        let was_idle = !self.outputs.iter().any(is_ours);
-        let done = self.outputs.iter_mut().map(|held| held.look(thorough, now)).collect();
-        // What is on disk before the first publish is the guard's baseline.
-        if was_idle && !self.guard.settings().is_off() {
-            let mut ours = self.outputs.iter().filter(|held| is_ours(held));
-            if let Some(baseline) = ours.find_map(|held| held.output.baseline()) {
+    /// After a task, the outputs whose disk is at fault are left alone until `until`, each by
+    /// itself. Returns when the first of those that rest may be tried again, and whether all of
+    /// them rest.
+    pub(super) fn rest(
+        &mut self,
+        report: &Report,
+        now: Instant,
+        until: Instant,
+    ) -> (Option<Instant>, bool) {
+        for (held, done) in self.outputs.iter_mut().zip(&report.outputs) {
+            if done.failed.as_ref().is_some_and(|error| !error.is_confined()) {
+                held.rests_until = Some(until);
+            } else if !done.is_left_alone {
+                held.rests_until = None;
+            }
+        }
+        let resting = self.outputs.iter().map(|held| held.rests_until.filter(|until| now < *until));
+        let are_all = resting.clone().all(|until| until.is_some());
+        (resting.flatten().min(), are_all && !self.outputs.is_empty())
+    }
+
+    fn look(&mut self, task: Task, now: Instant) -> Vec<Done> {
+        let ours: Vec<_> = self.outputs.iter().map(|held| held.standing.is_ours()).collect();
+        let done = self.outputs.iter_mut().map(|held| held.look(task, now)).collect();
+        if self.guard.settings().is_off() {
+            return done;
+        }
+        // What is on disk before the first publish is the guard's baseline: of several, the one
+        // with the most to lose.
+        let new = self.outputs.iter().zip(&ours);
+        let new = new.filter(|(held, was_ours)| held.standing.is_ours() && !**was_ours);
+        let baselines = new.filter_map(|(held, _)| held.output.baseline());
+        if let Some(baseline) = baselines.max_by_key(Document::targets) {
+            if ours.contains(&true) {
+                self.guard.found(baseline, now);
+            } else {
                 self.guard.baseline(baseline);
             }
         }
         done
     }
 
-    fn publish(&mut self, document: Document, report: &mut Report) {
+    /// `is_again` if the document was published before: what was taken over since may be newer.
+    fn publish(&mut self, document: Document, is_again: bool, report: &mut Report) {
         let now = now();
         let mut is_published = false;
         for (held, done) in self.outputs.iter_mut().zip(&mut report.outputs) {
+            if done.is_left_alone || done.failed.is_some() {
+                continue;
+            }
             match &mut held.standing {
-                Standing::Active if done.failed.is_none() => {
+                Standing::Active if !is_again || held.output.has_published() => {
                     let mut publication = held.output.publish(&document, now);
                     done.failed = publication.failed.take();
                     done.publication = Some(publication);
                     is_published |= held.output.has_published();
                 }
                 Standing::StandBy { is_right } if self.once => match held.output.holds(&document) {
-                    Ok(holds) => *is_right = holds,
+                    Ok(holds) => *is_right = Some(holds),
                     Err(error) => done.failed = Some(error),
                 },
                 _ => {}
@@ -219,52 +215,6 @@ impl Disk {
             self.guard.published(&document, now);
             self.document = Some(document);
         }
-    }
-}
-
-impl Held {
-    pub(super) fn new(output: Box<dyn Output>) -> Self {
-        Self { output, standing: Standing::New, confirmations: 0 }
-    }
-
-    fn look(&mut self, thorough: bool, now: Instant) -> Done {
-        match self.try_look(thorough, now) {
-            Ok(done) => done,
-            Err(error) => Done { failed: Some(error), ..Done::default() },
-        }
-    }
-
-    fn try_look(&mut self, thorough: bool, now: Instant) -> Result<Done, Error> {
-        let mut done = Done::default();
-        let claim = self.output.claim()?;
-        let is_news = match claim {
-            Claim::Ours => !self.standing.is_ours(),
-            Claim::Theirs { .. } => !matches!(self.standing, Standing::StandBy { .. }),
-        };
-        done.claim = Some(claim).filter(|_| is_news);
-        match (claim, self.standing) {
-            _ if !is_news => {}
-            (Claim::Theirs { .. }, _) => self.standing = Standing::StandBy { is_right: false },
-            (Claim::Ours, Standing::New) => self.standing = Standing::Active,
-            (Claim::Ours, _) => {
-                self.confirmations += 1;
-                self.standing = Standing::Confirming(self.confirmations);
-                done.confirm = Some(self.confirmations);
-            }
-        }
-        if let Standing::StandBy { .. } = self.standing {
-            done.again = Some(now + STANDBY_PERIOD);
-            return Ok(done);
-        }
-        let look = self.output.look(thorough, now)?;
-        (done.drift, done.again) = (look.drift, look.again);
-        Ok(done)
-    }
-}
-
-impl Standing {
-    fn is_ours(self) -> bool {
-        matches!(self, Self::Confirming(_) | Self::Active)
     }
 }
 
@@ -280,3 +230,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
+
+#[cfg(test)]
+mod tests;

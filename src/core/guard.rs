@@ -131,6 +131,15 @@ impl Guard {
         }
     }
 
+    /// What stands where others have published until now, beside what this guard knows of. The
+    /// larger of the two is what must not be lost.
+    pub fn found(&mut self, on_disk: Document, now: Instant) {
+        let is_more = |last: &Document| on_disk.targets() > last.targets();
+        if !self.settings.is_off() && self.baselines.last().is_none_or(is_more) {
+            self.baselines.publish(on_disk, now);
+        }
+    }
+
     /// Reviews what the registry renders. Returns what to publish: that, or that joined with
     /// the removals that are held.
     pub fn review(&mut self, wanted: Document, now: Instant) -> Document {

@@ -28,9 +28,19 @@ pub struct Schedule {
     inspect: Option<Instant>,
     review: Option<Instant>,
     retry: Option<Instant>,
+    poll: Option<Instant>,
     flush: bool,
     not_before: Option<Instant>,
-    working: bool,
+    working: Option<Work>,
+}
+
+/// What is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    /// A review for no other reason than a failure before.
+    Retry,
+    /// Anything else.
+    Task,
 }
 
 /// What to do next.
@@ -63,6 +73,12 @@ impl Task {
     pub fn wants_document(&self) -> bool {
         self.since.is_some() || self.review || self.flush
     }
+
+    /// Whether nothing is to be done but to ask whose the files are.
+    #[must_use]
+    pub fn is_poll(&self) -> bool {
+        !self.inspect && !self.wants_document()
+    }
 }
 
 /// How a task ended.
@@ -88,9 +104,10 @@ impl Schedule {
             inspect: None,
             review: None,
             retry: None,
+            poll: None,
             flush: false,
             not_before: None,
-            working: false,
+            working: None,
         }
     }
 
@@ -118,7 +135,13 @@ impl Schedule {
     /// A part of the document could not be published, for a reason that does not concern the rest:
     /// try it again at this instant, and let nothing else wait for it.
     pub fn retry_at(&mut self, at: Instant) {
-        self.retry = Some(at);
+        self.retry = Some(self.retry.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Ask at this instant whether a file is still another process's. A task for that alone looks
+    /// at nothing else.
+    pub fn poll_at(&mut self, at: Instant) {
+        self.poll = Some(at);
     }
 
     /// Whatever is pending is due now, the delay after a failure included.
@@ -129,13 +152,13 @@ impl Schedule {
     /// What to do now.
     #[must_use]
     pub fn step(&self, now: Instant) -> Step {
-        if self.working {
+        if self.is_working() {
             return Step::Rest;
         }
         if self.flush {
             return Step::Work;
         }
-        let dues = [self.publish_due(), self.inspect, self.review, self.retry];
+        let dues = [self.publish_due(), self.inspect, self.review, self.retry, self.poll];
         let Some(due) = dues.into_iter().flatten().min() else {
             return Step::Rest;
         };
@@ -146,7 +169,6 @@ impl Schedule {
     /// Begins the work that is due, and counts the hints for it as taken. A look at the file
     /// does not make changes due whose burst is not over: each publish is followed by one.
     pub fn begin(&mut self, now: Instant) -> Task {
-        self.working = true;
         self.not_before = None;
         let flush = std::mem::take(&mut self.flush);
         let since = self.debounce.since();
@@ -155,13 +177,18 @@ impl Schedule {
             self.debounce.clear();
         }
         let review = self.review.take_if(|due| *due <= now).is_some();
-        let review = self.retry.take_if(|due| *due <= now).is_some() || review;
-        Task { since, inspect: self.inspect.take().is_some(), review, flush }
+        let retry = self.retry.take_if(|due| *due <= now).is_some();
+        self.working = Some(if retry && !review { Work::Retry } else { Work::Task });
+        let review = retry || review;
+        self.poll.take_if(|due| *due <= now);
+        // A look at the files comes with every task but a mere poll: early is as good as due.
+        let inspect = self.inspect.take_if(|due| *due <= now || flush || since.is_some());
+        Task { since, inspect: inspect.is_some(), review, flush }
     }
 
     /// The work is done or has failed.
     pub fn finish(&mut self, task: Task, outcome: Outcome, now: Instant) {
-        self.working = false;
+        let work = self.working.take();
         let retry = match outcome {
             Outcome::Done => {
                 self.published = true;
@@ -177,7 +204,8 @@ impl Schedule {
         if task.inspect && outcome != Outcome::NotReady {
             self.inspect = Some(now);
         }
-        if task.review {
+        // Before the first list there may be no document for long: who tries again sets the time.
+        if task.review && !(work == Some(Work::Retry) && outcome == Outcome::NotReady) {
             self.review = Some(now);
         }
         if task.since.is_some() || task.review || self.inspect.is_some() {
@@ -188,7 +216,7 @@ impl Schedule {
     /// Whether a task is under way.
     #[must_use]
     pub fn is_working(&self) -> bool {
-        self.working
+        self.working.is_some()
     }
 
     /// The first publish waits for nothing: until then there is no document, or an old one.

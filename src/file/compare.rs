@@ -39,6 +39,10 @@ pub enum Drift {
     /// It can't be read.
     #[error("made unreadable")]
     Unreadable,
+    /// It holds what it should, and its permissions are not those that were asked for, or its
+    /// owner can't read it.
+    #[error("its permissions were changed")]
+    Access,
     /// A directory, a symlink or the like stands in its place.
     #[error("replaced by something that is not a regular file")]
     NotAFile,

@@ -65,6 +65,12 @@ impl TargetDir {
         &self.path
     }
 
+    /// The permissions that its files are to have; `None` for those that they have.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
     /// The path of the file of `service`.
     #[must_use]
     pub fn file(&self, service: &str) -> PathBuf {
@@ -158,22 +164,33 @@ impl TargetDir {
         Ok(inventory.was_changed(seen).then(|| Drift::by_looks(seen)))
     }
 
-    /// Takes over what the manifest on disk names beyond `inventory`. Returns the services whose
-    /// files these are.
-    pub fn rediscover(&self, inventory: &mut Inventory) -> Result<Vec<Box<str>>, Error> {
-        let mut services: Vec<Box<str>> = Vec::new();
-        match self.read_manifest() {
-            Ok(manifest) => {
-                for (name, service) in manifest.files() {
-                    if !inventory.has(name) && identity(&self.path_of(name))?.is_some() {
-                        services.push(service.into());
-                    }
-                }
-            }
+    /// Takes over what the manifest on disk names beyond `inventory`, and gives up what it does
+    /// not name, unless `is_known` by how it looks: a file that came with another directory is
+    /// another program's. Returns the services whose files were taken over.
+    pub fn rediscover(
+        &self,
+        inventory: &mut Inventory,
+        is_known: impl Fn(&str, Identity) -> bool,
+    ) -> Result<Vec<Box<str>>, Error> {
+        let manifest = match self.read_manifest() {
+            Ok(manifest) => manifest,
             // It is written anew.
-            Err(Error::Manifest { source: Unusable::Damaged(_), .. }) => {}
+            Err(Error::Manifest { source: Unusable::Damaged(_), .. }) => Manifest::default(),
             Err(error) => return Err(error),
+        };
+        let mut services: Vec<Box<str>> = Vec::new();
+        for (name, service) in manifest.files() {
+            if !inventory.has(name) && identity(&self.path_of(name))?.is_some() {
+                services.push(service.into());
+            }
         }
+        let mut strange = Vec::new();
+        for (name, service) in inventory.files().filter(|(name, _)| !manifest.has(name)) {
+            if identity(&self.path_of(name))?.is_some_and(|looks| !is_known(service, looks)) {
+                strange.push(name.clone());
+            }
+        }
+        inventory.forget(&strange);
         for service in &services {
             inventory.add(service);
         }

@@ -83,6 +83,14 @@ impl Identity {
         }
     }
 
+    /// Whether it has the permissions `wanted`; if none are asked for, whether its owner can read
+    /// it.
+    #[must_use]
+    pub fn permits(self, wanted: Option<Mode>) -> bool {
+        let access = self.access();
+        access.is_some_and(|access| wanted.is_none_or(|wanted| access.mode == wanted))
+    }
+
     /// Who may do what with it, if it is a file that its owner can read.
     #[must_use]
     pub fn access(self) -> Option<Access> {

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 use super::identity::{Access, Identity};
 use crate::core::render::Document;
@@ -51,15 +52,37 @@ pub(super) fn write(path: &Path, document: &Document, access: Access) -> io::Res
     }
     file.sync_all()?;
     file.write_all_at(first, 0)?;
+    // At once: what somebody else does to it from now on must not pass for our own work.
+    let identity = Identity::of(&file.metadata()?);
     file.sync_all()?;
-    Ok(Identity::of(&file.metadata()?))
+    Ok(identity)
 }
 
 /// Sees to it that there is room for all of it before the old bytes are touched.
 fn reserve(file: &File, bytes: usize) -> io::Result<()> {
     match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes as u64) {
-        Err(error) if io::Error::from(error).kind() == ErrorKind::StorageFull => Err(error.into()),
+        Err(error) if is_no_room(error) => Err(error.into()),
         // Not every file system can.
         _ => Ok(()),
+    }
+}
+
+/// Whether a write of so much would fail as well.
+fn is_no_room(error: Errno) -> bool {
+    matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::FBIG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_room_for_whatever_reason_is_found_before_the_old_bytes_are_touched() {
+        for error in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
+            assert!(is_no_room(error), "{error}");
+        }
+        for error in [Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL] {
+            assert!(!is_no_room(error), "{error}");
+        }
     }
 }

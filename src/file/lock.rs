@@ -6,8 +6,11 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use tracing::warn;
 
 use super::error::Error;
@@ -39,9 +42,14 @@ pub enum Asked {
 impl Lock {
     /// Asks for the lock whose file is `path`, which is made if need be. Does not wait.
     pub(super) fn ask(path: &Path) -> Result<Asked, Error> {
+        Self::ask_by(path, File::try_lock)
+    }
+
+    fn ask_by(path: &Path, lock: TryLock) -> Result<Asked, Error> {
         loop {
             let file = open(path).map_err(|error| Error::new("open", path, error, 0))?;
-            match file.try_lock() {
+            let (file, locked) = exclusively(file, path, lock);
+            match locked {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(Asked::Theirs { pid: pid_in(&file) }),
                 Err(TryLockError::Error(error)) => {
@@ -84,21 +92,94 @@ impl Lock {
     }
 }
 
+/// How a file is locked: as [`File::try_lock`] does.
+type TryLock = fn(&File) -> Result<(), TryLockError>;
+
+/// Whether nobody has the lock on the file `path`.
+pub(super) fn is_free(path: &Path) -> bool {
+    open_if_there(path).is_ok_and(|file| exclusively(file, path, File::try_lock).1.is_ok())
+}
+
+/// Locks a file that is open for reading. Network file systems lock only one that is open for
+/// writing as well.
+fn exclusively(file: File, path: &Path, lock: TryLock) -> (File, Result<(), TryLockError>) {
+    let locked = lock(&file);
+    match locked {
+        Err(TryLockError::Error(ref error)) if is_bad_descriptor(error) => {
+            match OpenOptions::new().read(true).write(true).open(path) {
+                Ok(file) => {
+                    let locked = lock(&file);
+                    (file, locked)
+                }
+                Err(_) => (file, locked),
+            }
+        }
+        locked => (file, locked),
+    }
+}
+
+fn is_bad_descriptor(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::BADF.raw_os_error())
+}
+
 /// Opens a lock file. For reading, where that will do: one that is open for writing keeps its
 /// file system from being mounted read-only.
 fn open(path: &Path) -> io::Result<File> {
-    match File::open(path) {
+    match open_if_there(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         opened => return opened,
     }
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(path),
+        _ => open_if_there(path),
     }
+}
+
+/// Without waiting for the other end, should it be a pipe.
+fn open_if_there(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 fn pid_in(file: &File) -> Option<u32> {
     let mut text = String::new();
     file.take(LONGEST).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As NFS does it.
+    fn only_if_writable(file: &File) -> Result<(), TryLockError> {
+        let flags = rustix::fs::fcntl_getfl(file).expect("an open file");
+        if flags.contains(OFlags::RDWR) {
+            return file.try_lock();
+        }
+        Err(TryLockError::Error(Errno::BADF.into()))
+    }
+
+    #[test]
+    fn a_file_system_that_locks_only_what_may_be_written_keeps_two_daemons_apart_as_well() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("t.json.lock");
+        let ask = || Lock::ask_by(&path, only_if_writable).expect("asked");
+        let first = ask();
+        assert!(matches!(first, Asked::Ours(_)), "{first:?}");
+        assert!(matches!(ask(), Asked::Theirs { .. }));
+        drop(first);
+        assert!(matches!(ask(), Asked::Ours(_)));
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_lock_holds_nobody_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("t.json.lock");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+        assert!(made.success());
+        let first = Lock::ask(&path).expect("asked");
+        assert!(matches!(first, Asked::Ours(_)), "{first:?}");
+        assert!(matches!(Lock::ask(&path).expect("asked"), Asked::Theirs { .. }));
+    }
 }

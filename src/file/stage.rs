@@ -7,7 +7,7 @@
 //! name of the file, so that what a dead process has left can be told from what is another
 //! one's.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tempfile::NamedTempFile;
 use super::STAGING;
 use super::error::Error;
 use super::identity::{Access, Identity};
+use super::lock::is_free;
 use crate::core::render::Document;
 
 const TEMPORARY: &str = ".tmp";
@@ -106,9 +107,7 @@ pub(super) fn remove_leftovers(directory: &Path, name: &str) -> Result<(), Error
             || (found.ends_with(TEMPORARY)
                 && metadata.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= OLD)));
         // Whoever writes one holds its lock for as long as it lives.
-        let is_left = is_due
-            && metadata.is_file()
-            && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        let is_left = is_due && metadata.is_file() && is_free(&path);
         if is_left && let Err(error) = fs::remove_file(&path) {
             return Err(Error::new("remove", &path, error, 0));
         }

@@ -17,7 +17,7 @@ use crate::core::damping::Damping;
 use crate::core::persist::Known;
 use crate::core::render::{Document, Piece};
 use crate::core::split::Files;
-use crate::file::{Access, Asked, Drift, Error, Identity, Inventory, Lock, TargetDir};
+use crate::file::{Access, Asked, Drift, Error, Identity, Inventory, Lock, Mode, TargetDir};
 use crate::telemetry::Chain;
 use round::Round;
 
@@ -79,7 +79,9 @@ impl DirectoryOutput {
     /// there: what its manifest names is ours too.
     fn rediscover(&mut self) -> Result<(), Error> {
         let Some(state) = &mut self.state else { return Ok(()) };
-        for service in self.directory.rediscover(&mut state.inventory)? {
+        let files = &state.files;
+        let is_known = |service: &str, looks| files.get(service).is_some_and(|it| it.was(looks));
+        for service in self.directory.rediscover(&mut state.inventory, is_known)? {
             state.contents.strayed(&service);
             state.files.entry(service).or_default();
         }
@@ -128,9 +130,21 @@ impl Output for DirectoryOutput {
             if file.looks_right(seen, thorough, now) {
                 continue;
             }
+            let drift = |file: &OneFile, contents: &Files| {
+                let drift = drift(&self.directory, contents.held().piece(service), seen)?;
+                let is_shut = file.is_shut(seen, self.directory.mode());
+                Ok::<_, Error>(drift.or(is_shut.then_some(Drift::Access)))
+            };
             if !self.has_published {
-                file.known = Some(Known::new(seen, now));
+                if file.looks_right(seen, false, now) {
+                    continue;
+                }
                 changed += 1;
+                match drift(file, &state.contents)? {
+                    None => state.contents.returned(service),
+                    Some(_) => state.contents.strayed(service),
+                }
+                file.known = Some(Known::new(seen, now));
                 continue;
             }
             let due = file.damping.not_before(now);
@@ -138,8 +152,7 @@ impl Output for DirectoryOutput {
                 look.again = Some(look.again.map_or(due, |earlier| earlier.min(due)));
                 continue;
             }
-            let piece = state.contents.held().piece(service);
-            file.drift = drift(&self.directory, piece, seen)?;
+            file.drift = drift(file, &state.contents)?;
             match file.drift {
                 None => {
                     file.confirm(seen, now);
@@ -195,6 +208,15 @@ impl OneFile {
     fn new(looks: Option<Identity>, now: Instant) -> Self {
         let access = looks.and_then(Identity::access).unwrap_or_default();
         Self { known: Some(Known::new(looks, now)), access, ..Self::default() }
+    }
+
+    fn was(&self, looks: Identity) -> bool {
+        self.known.as_ref().is_some_and(|known| known.looks_like(&Some(looks)))
+    }
+
+    /// Whether somebody has changed its permissions to what they should not be.
+    fn is_shut(&self, seen: Option<Identity>, wanted: Option<Mode>) -> bool {
+        seen.is_some_and(|seen| !self.was(seen) && !seen.permits(wanted))
     }
 
     fn looks_right(&self, seen: Option<Identity>, thorough: bool, now: Instant) -> bool {

@@ -161,6 +161,10 @@ impl Output for FileOutput {
             return Ok(Look { drift: Vec::new(), again: Some(due) });
         }
         self.drift = place.compare(published)?;
+        let wanted = self.file.mode();
+        if self.drift.is_none() && !looks_right && seen.is_some_and(|seen| !seen.permits(wanted)) {
+            self.drift = Some(Drift::Access);
+        }
         if self.drift.is_none() {
             known.confirm(seen, now);
         }
@@ -194,6 +198,7 @@ mod tests {
     use crate::core::event::Revision;
     use crate::core::render::Piece;
     use crate::core::value::Target;
+    use crate::file::{Mode, Options};
 
     fn document(address: &str) -> Document {
         let mut document = Document::new(Revision(1));
@@ -235,6 +240,34 @@ mod tests {
         assert_eq!(output.look(false, now).expect("looked").drift.len(), 1);
         output.publish(&wanted, now);
         assert_eq!(fs::read(&path).expect("a file"), wanted.to_vec());
+    }
+
+    #[tokio::test]
+    async fn permissions_that_were_asked_for_are_healed_and_others_are_the_operators() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("tgroups.json");
+        let change = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
+        };
+        let mode = || fs::metadata(&path).expect("a file").permissions().mode() & 0o777;
+        let wanted = document("h:1");
+        let now = publish::now();
+        for (asked, changed, found, then) in
+            [(None, 0o600, 0, 0o600), (None, 0, 1, 0o600), (Some(0o640), 0o600, 1, 0o640)]
+        {
+            let options = Options { mode: asked.and_then(Mode::new), ..Options::default() };
+            let mut output = FileOutput::new(TargetFile::new(path.clone()).written(options));
+            output.claim().expect("claimed");
+            output.publish(&wanted, now);
+            change(changed);
+            let look = output.look(false, now).expect("looked");
+            assert_eq!(look.drift.len(), found, "{asked:?} {changed:o}");
+            output.publish(&wanted, now);
+            assert_eq!(mode(), then, "{asked:?} {changed:o}");
+            assert!(output.look(false, now).expect("looked").drift.is_empty());
+        }
     }
 
     #[tokio::test]

@@ -61,6 +61,9 @@ impl Voice {
         delay: Duration,
         now: Instant,
     ) {
+        if done.is_left_alone {
+            return;
+        }
         let path = output.path().display();
         if let Some(Claim::Theirs { pid }) = done.claim {
             info!(%path, pid, reason = "another etcd-sd writes there", "standing by");

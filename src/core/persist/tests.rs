@@ -266,3 +266,28 @@ fn looks_are_trusted_only_once_the_bytes_were_compared_after_the_clock_step() {
     known.confirm("b", later);
     assert!(known.looks_like(&"b") && known.is_unsettled(later + TIMESTAMP_STEP));
 }
+
+#[test]
+fn a_poll_is_due_by_itself_and_leaves_a_look_that_is_not_due() {
+    let mut harness = Harness::published();
+    let poll = harness.now + QUIET / 8;
+    harness.schedule.inspect(harness.now);
+    harness.schedule.poll_at(poll);
+    assert_eq!(harness.step(), Step::Wait(poll));
+    harness.after(QUIET / 8);
+    let task = harness.work(Outcome::Looked);
+    assert!(task.is_poll() && !task.inspect);
+    harness.waits_until(SETTLE);
+    harness.after(SETTLE);
+    assert!(!harness.work(Outcome::Looked).is_poll());
+    assert_eq!(harness.step(), Step::Rest);
+}
+
+#[test]
+fn what_is_tried_again_without_a_document_does_not_keep_asking_for_one() {
+    let mut harness = Harness::new();
+    harness.schedule.retry_at(harness.now);
+    assert!(harness.work(Outcome::NotReady).review);
+    harness.after(CEILING);
+    assert_eq!(harness.step(), Step::Rest);
+}

@@ -20,6 +20,9 @@ const CHURN: Duration = Duration::from_secs(30);
 const SHORT_CHURN: Duration = Duration::from_secs(8);
 const PACE: Duration = Duration::from_millis(40);
 
+/// Prometheus 2 takes up new targets every five seconds.
+const TAKEN_UP: Duration = Duration::from_secs(30);
+
 /// After so many changes one Prometheus is looked at.
 const LOOK_EVERY: usize = 3;
 
@@ -80,11 +83,14 @@ impl Watched {
         number(&self.prometheus, SCANS).await - self.scans
     }
 
-    async fn has_seen_whole_states(mut self) {
+    async fn has_seen_whole_states(self, targets: u64) {
+        eventually(TAKEN_UP, "Prometheus takes up the last one", async || {
+            let known = number(&self.prometheus, DISCOVERED).await;
+            ensure(known == targets, || format!("{known} targets, not {targets}"))
+        })
+        .await;
         let partial = self.counts.iter().find(|&count| count % u64::from(INSTANCES) != 0);
         assert_eq!(partial, None, "a number of targets that no state has");
-        self.counts.dedup();
-        assert!(self.counts.len() > 1, "Prometheus took nothing up: {:?}", self.counts);
         assert_eq!(number(&self.prometheus, READ_ERRORS).await, 0);
     }
 }
@@ -128,19 +134,23 @@ async fn read_whole_states_and_each_once(
 
     let published = publishes(&daemon) - published;
     assert!(published > 50, "{published} publishes");
-    let each_once = async || {
-        let events = directory.events().into_values().sum::<usize>() as u64;
-        ensure(events == published, || format!("{published} publishes, {events} events"))?;
+    // The kernel makes one of two events that nobody has read yet: it may be fewer, by some.
+    let once_each = |what: &str, count: u64| {
+        let is_right = (published / 2..=published).contains(&count);
+        ensure(is_right, || format!("{published} publishes, {count} {what}"))
+    };
+    let all_once_each = async || {
+        once_each("events", directory.events().into_values().sum::<usize>() as u64)?;
         for watched in &all {
-            let scans = watched.scans().await;
-            ensure(scans == published, || format!("{published} publishes, {scans} scans"))?;
+            once_each("scans", watched.scans().await)?;
         }
         Ok(())
     };
-    eventually(SOON, "one event and one scan for each publish", each_once).await;
-    always(Duration::from_secs(1), "and no more", each_once).await;
+    eventually(SOON, "one event and one scan for each publish", all_once_each).await;
+    always(Duration::from_secs(1), "and no more", all_once_each).await;
+    let targets = file.groups().iter().map(|group| group.targets.len() as u64).sum();
     for watched in all {
-        watched.has_seen_whole_states().await;
+        watched.has_seen_whole_states(targets).await;
     }
     daemon.still_runs();
 }

@@ -70,7 +70,7 @@ async fn kills(etcd: Etcd, file: &TargetFile, reader: Reader, kills: usize, more
         seen.reads
     );
     churn.ledger().knows(&seen);
-    assert!(documents > kills / 4, "{documents} documents");
+    assert!(documents > kills / 10, "{documents} documents");
 }
 
 on_embedded!(

@@ -66,10 +66,10 @@ async fn a_directory_that_may_not_be_written_is_said_and_recovered_from(etcd: Et
     let directory = file.directory().to_str().unwrap();
     let mut daemon = following_as_nobody(&etcd, &file).await;
     for (number, mode) in [(2, 0o555), (3, 0o000)] {
+        let before = daemon.said("ERROR", &[]).len();
         allow(file.directory(), mode);
         let address = format!("10.0.0.{number}:80");
         etcd.put(&format!("/services/web/{number}"), address).await;
-        let before = daemon.said("ERROR", &[]).len();
         daemon.says("ERROR", &[directory, "permission denied"]).await;
         idles(&mut daemon, DENIED, "the file stays as it is", unchanged(&file)).await;
         let said = daemon.said("ERROR", &[]).len() - before;

@@ -53,7 +53,7 @@ async fn one_writes_the_other_stands_by_and_takes_over_within_two_seconds(etcd: 
     tokio::time::sleep(CHURN).await;
     assert_eq!(writes(&second), 0);
     assert_eq!(second.said("INFO", &[STANDBY]).len(), 1, "said once");
-    assert!(writes(&first) > 50, "{} publishes", writes(&first));
+    assert!(writes(&first) > 10, "{} publishes", writes(&first));
     first.still_runs();
 
     first.kill();

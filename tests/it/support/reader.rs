@@ -93,8 +93,9 @@ impl Look {
         while !is_last {
             is_last = stopped.load(Ordering::Relaxed);
             let read = std::fs::read(&self.path).map_err(|error| error.to_string());
-            // Nothing is promised before the first publish.
-            if last.is_some() || read.is_ok() {
+            // Nothing is promised before the first publish, which in place begins with no bytes.
+            let is_begun = read.as_ref().is_ok_and(|bytes| !(self.in_place && bytes.is_empty()));
+            if last.is_some() || is_begun {
                 let mut seen = self.seen.lock().unwrap();
                 seen.reads += 1;
                 if self.in_place && read.as_ref().is_ok_and(|bytes| is_unfinished(bytes)) {

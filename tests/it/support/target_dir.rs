@@ -86,7 +86,7 @@ impl TargetDir {
 
     /// Waits until it has the files of what the registry holds now, and no others.
     pub(crate) async fn follows(&self, etcd: &Etcd) {
-        self.becomes(&expected(etcd), SOON).await;
+        self.becomes(&expected(etcd), 3 * SOON).await;
     }
 
     /// What is in the staging directory.

@@ -7,7 +7,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -24,8 +24,12 @@ pub(crate) struct BoundFile {
     _mounted: Mounted,
 }
 
-/// Unmounted when dropped.
-struct Mounted(PathBuf);
+/// Unmounted when dropped, and also if the tests are killed: by a shell that waits for the end
+/// of its input.
+struct Mounted {
+    path: PathBuf,
+    unmounter: Child,
+}
 
 impl Volume {
     /// In memory, of so many kilobytes; a page has four.
@@ -37,8 +41,8 @@ impl Volume {
     pub(crate) fn try_tmpfs(options: &str) -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
         let arguments = [OsStr::new("-t"), "tmpfs".as_ref(), "-o".as_ref(), options.as_ref()];
-        mount(&arguments, "none".as_ref(), directory.path())?;
-        Ok(Self::mounted(directory))
+        let mounted = Mounted::mount(&arguments, "none".as_ref(), directory.path())?;
+        Ok(Self { mounted, _directory: directory })
     }
 
     /// An ext4 on a loop device, of so many megabytes.
@@ -54,17 +58,13 @@ impl Volume {
         run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image))?;
         let point = directory.path().join("volume");
         fs::create_dir(&point).unwrap();
-        mount(&["-o".as_ref(), "loop".as_ref()], image.as_ref(), &point)?;
-        Ok(Self { mounted: Mounted(point), _directory: directory })
-    }
-
-    fn mounted(directory: TempDir) -> Self {
-        Self { mounted: Mounted(directory.path().to_owned()), _directory: directory }
+        let mounted = Mounted::mount(&["-o".as_ref(), "loop".as_ref()], image.as_ref(), &point)?;
+        Ok(Self { mounted, _directory: directory })
     }
 
     /// Where it is mounted. Everybody may look into it, and only root may write.
     pub(crate) fn path(&self) -> &Path {
-        &self.mounted.0
+        &self.mounted.path
     }
 
     /// Changes its options, such as `ro`.
@@ -98,24 +98,31 @@ impl Volume {
 impl BoundFile {
     /// Mounts the file `source` over the file `at`, which must exist.
     pub(crate) fn mount(source: &Path, at: &Path) -> Self {
-        mount(&["--bind".as_ref()], source.as_ref(), at).unwrap();
-        Self { _mounted: Mounted(at.to_owned()) }
+        Self { _mounted: Mounted::mount(&["--bind".as_ref()], source.as_ref(), at).unwrap() }
+    }
+}
+
+impl Mounted {
+    fn mount(options: &[&OsStr], source: &OsStr, at: &Path) -> Result<Self, String> {
+        // Somebody may still have a file open there.
+        const UNMOUNT: &str = "trap '' HUP INT TERM; read -r _; \
+            umount \"$0\" 2>/dev/null || umount -l \"$0\"";
+        run(Command::new("mount").args(options).arg(source).arg(at))?;
+        let mut unmounter = Command::new("sh");
+        let unmounter = unmounter.arg("-c").arg(UNMOUNT).arg(at).stdin(Stdio::piped());
+        let unmounter = unmounter.spawn().expect("a shell");
+        Ok(Self { path: at.to_owned(), unmounter })
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // Somebody may still have a file open there.
-        let unmounted = run(Command::new("umount").arg(&self.0))
-            .or_else(|_| run(Command::new("umount").arg("-l").arg(&self.0)));
-        if let Err(why) = unmounted {
-            eprintln!("{why}");
+        // This closes its input first.
+        let unmounted = self.unmounter.wait();
+        if !unmounted.is_ok_and(|status| status.success()) {
+            eprintln!("{} is still mounted", self.path.display());
         }
     }
-}
-
-fn mount(options: &[&OsStr], source: &OsStr, at: &Path) -> Result<(), String> {
-    run(Command::new("mount").args(options).arg(source).arg(at))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

@@ -91,7 +91,7 @@ async fn a_target_that_moves_is_never_absent(etcd: Etcd) {
         // One move at a time, and the reader sees each.
         directory.follows(&etcd).await;
         let round = reader.rounds();
-        eventually(SOON, "the reader has seen it", async || {
+        eventually(3 * SOON, "the reader has seen it", async || {
             let is_over = reader.thread.is_finished();
             ensure(is_over || reader.rounds() > round + 1, || "not yet".to_owned())
         })

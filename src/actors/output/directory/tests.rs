@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -195,6 +195,20 @@ async fn before_the_first_publish_files_are_left_alone_and_read_as_they_are() {
     harness.put("a.json", "mine");
     assert!(harness.look().is_empty());
     assert_eq!(harness.files()["a.json"], "mine");
+    let published = harness.publish(&[("a", &[1]), ("b", &[2])]);
+    assert_eq!(files(&published), 2, "what is in them now counts, not what was");
+    harness.holds(&[("a", &[1]), ("b", &[2])]);
+}
+
+#[tokio::test]
+async fn before_the_first_publish_a_file_that_is_as_it_was_is_not_said_to_have_changed() {
+    let services: [(&str, &[u16]); 1] = [("a", &[1])];
+    let mut harness = Harness::holding(&services).restart();
+    harness.claim();
+    harness.now += Duration::from_secs(5);
+    harness.look();
+    let file = &harness.output.state.as_ref().expect("known").files["a"];
+    assert!(file.known.expect("known").is_unsettled(harness.now), "it was not taken for a new one");
 }
 
 #[tokio::test]
@@ -301,6 +315,57 @@ async fn a_directory_made_anew_gets_all_files_and_one_that_comes_back_loses_thos
     assert!(harness.look().contains(&"b.json".to_owned()));
     harness.publish(&services[..1]);
     harness.holds(&services[..1]);
+}
+
+#[tokio::test]
+async fn what_comes_with_another_directory_is_another_programs_and_our_own_files_stay_ours() {
+    let services: [(&str, &[u16]); 2] = [("a", &[1]), ("b", &[2])];
+    let mut harness = Harness::holding(&services);
+    // Without our mark, and for the rest the same.
+    fs::remove_dir_all(harness.path(".etcd-sd")).expect("removed");
+    assert_eq!(harness.claim(), Claim::Ours);
+    harness.look();
+    assert!(harness.publish(&[("a", &[1]), ("b", &[3])]).failed.is_none());
+
+    fs::rename(harness.output.path(), harness.home.path().join("away")).expect("renamed");
+    fs::create_dir(harness.output.path()).expect("made anew");
+    harness.put("b.json", "mine");
+    assert_eq!(harness.claim(), Claim::Ours);
+    harness.look();
+    let error = harness.publish(&services).failed.expect("an error");
+    assert!(error.is_confined(), "{error:?}");
+    assert_eq!(harness.files()["b.json"], "mine");
+    assert!(harness.files().contains_key("a.json"));
+    harness.publish(&[]);
+    assert_eq!(harness.files().into_keys().collect::<Vec<_>>(), ["b.json"]);
+}
+
+#[tokio::test]
+async fn permissions_that_were_asked_for_are_healed_and_others_are_the_operators() {
+    let change = |harness: &Harness, mode| {
+        fs::set_permissions(harness.path("a.json"), fs::Permissions::from_mode(mode)).expect("set");
+    };
+    let mode = |harness: &Harness| {
+        fs::metadata(harness.path("a.json")).expect("a file").permissions().mode() & 0o777
+    };
+    let services: [(&str, &[u16]); 1] = [("a", &[1])];
+    let mut harness = Harness::holding(&services);
+    change(&harness, 0o600);
+    assert!(harness.look().is_empty());
+    change(&harness, 0);
+    assert_eq!(harness.look(), ["a.json"], "its own owner could not read it");
+    harness.publish(&services);
+    assert_eq!(mode(&harness), 0o600);
+
+    let path = harness.output.path().to_owned();
+    harness.output = DirectoryOutput::new(TargetDir::new(path, Mode::new(0o640), false));
+    harness.claim();
+    harness.publish(&services);
+    assert_eq!(mode(&harness), 0o640);
+    change(&harness, 0o600);
+    assert_eq!(harness.look(), ["a.json"]);
+    harness.publish(&services);
+    assert_eq!(mode(&harness), 0o640);
 }
 
 #[tokio::test]
