@@ -98,7 +98,7 @@ pub enum Format {
 pub struct Options {
     /// Stands in place of every address' port, and where a value gives none.
     pub port: Option<u16>,
-    /// Only endpoints of this scheme are taken, in formats that know schemes.
+    /// Only endpoints of this scheme are taken; see [`Format::knows_schemes`].
     pub scheme: Option<Box<str>>,
     /// Leaves label names as they are written, as Prometheus 3 takes them. Otherwise what is
     /// not `[a-zA-Z0-9_]` becomes an underscore, but for the labels of [`Format::Targets`],
@@ -178,6 +178,22 @@ impl Format {
             Self::Patroni => "patroni",
             Self::Json(_) => "json",
         }
+    }
+
+    /// Whether [`Options::scheme`] means anything to it.
+    #[must_use]
+    pub fn knows_schemes(&self) -> bool {
+        matches!(
+            self,
+            Self::Auto
+                | Self::Kratos
+                | Self::Scalingo
+                | Self::Traefik
+                | Self::Apisix
+                | Self::Pd
+                | Self::Patroni
+                | Self::Json(_)
+        )
     }
 
     /// Reads a value.

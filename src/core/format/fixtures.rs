@@ -68,7 +68,7 @@ impl Fixture {
         let (name, case) = (self.format.name(), self.case);
         match (&reading, &self.expected) {
             (Ok(reading), Expected::Read(expected)) => {
-                assert_eq!(reading, expected, "{name}: {case}")
+                assert_eq!(reading, expected, "{name}: {case}");
             }
             (Err(error), Expected::Refused(reason)) => {
                 assert_eq!(error.to_string(), *reason, "{name}: {case}");

@@ -197,3 +197,48 @@ fn join(parts: &[Found<'_>], index: usize) -> String {
     }
     address
 }
+
+#[cfg(test)]
+mod tests {
+    use super::TemplateError::{Empty, NotAPointer, Tilde, Unclosed, Unopened};
+    use super::*;
+
+    #[test]
+    fn a_template_is_text_with_pointers_in_braces() {
+        let document = serde_json::json!({"a": "x", "b/c": {"~d": 1}, "l": [true], "": "e"});
+        for (template, text) in [
+            ("{/a}", "x"),
+            ("v{/a}:{/b~1c/~0d}-{/l/0}", "vx:1-true"),
+            ("{{{/a}}}", "{x}"),
+            ("{{/a}}", "{/a}"),
+            ("{/}", "e"),
+            ("plain", "plain"),
+        ] {
+            let parsed = Template::parse(template).expect(template);
+            assert_eq!(parsed.text(&document).as_deref(), Some(text), "{template}");
+            assert_eq!(parsed.to_string(), template);
+        }
+        for template in ["{/gone}", "{/l}", "{/b~1c}", "{}", "{/l/1}", "{/l/00}", "{/l/-}"] {
+            assert_eq!(Template::parse(template).expect(template).text(&document), None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused_with_its_reason() {
+        for (text, reason) in [
+            ("", Empty),
+            ("{/a", Unclosed),
+            ("a}", Unopened),
+            ("{a}", NotAPointer),
+            ("{/a{/b}", NotAPointer),
+            ("{/a~2}", Tilde),
+            ("{/a~}", Tilde),
+        ] {
+            assert_eq!(Template::parse(text), Err(reason), "{text}");
+        }
+        assert_eq!(
+            NotAPointer.to_string(),
+            "what stands in braces is a JSON pointer and begins with a slash, as in {/host}"
+        );
+    }
+}

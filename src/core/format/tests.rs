@@ -1,7 +1,5 @@
 //! What holds for all formats.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -31,18 +29,19 @@ fn every_format_has_fixtures_that_are_read_and_one_that_is_refused() {
     }
 }
 
-/// What is refused stays refused, but for shapes that are known by another field.
 #[test]
-fn auto_reads_a_documented_value_as_its_own_format_does_or_says_which_formats_fit() {
+fn auto_reads_a_documented_value_as_its_own_format_does_or_refuses_it() {
     for fixture in of_documented_layouts() {
         let (value, options) = (fixture.value.as_bytes(), &fixture.options);
         let (name, case) = (fixture.format.name(), fixture.case);
-        let named = fixture.format.read(value, options);
+        let Ok(named) = fixture.format.read(value, options) else { continue };
         match Format::Auto.read(value, options) {
-            Ok(reading) if named.is_ok() => assert_eq!(Ok(reading), named, "{name}: {case}"),
-            Ok(reading) => panic!("{name}: {case}: {named:?}, but auto reads {reading:?}"),
+            Ok(reading) => assert_eq!(reading, named, "{name}: {case}"),
             Err(FormatError::Ambiguous { fitting }) => assert!(fitting.contains(&name), "{case}"),
-            Err(_) => {}
+            Err(reason) => {
+                let unknown = matches!(reason, FormatError::Unrecognised | FormatError::BareUrl);
+                assert!(unknown, "{name}: {case}: {reason}");
+            }
         }
     }
 }
@@ -63,6 +62,28 @@ fn auto_recognises_every_preset_but_a_bare_url() {
         } else {
             assert_eq!(auto, named, "{}", known.name);
         }
+    }
+}
+
+#[test]
+fn the_example_of_json_goes_with_the_rule_that_is_named_with_it() {
+    let known = Format::all().iter().find(|known| known.name == "json").expect("json");
+    assert!(known.about.contains("'{/host}:{/port}'"));
+    let reading = rules()[1].read(known.value.as_bytes(), &Options::default());
+    assert_eq!(reading.map(|reading| reading.addresses), Ok(vec!["10.0.0.1:8080".into()]));
+}
+
+#[test]
+fn a_scheme_filter_matters_to_formats_that_know_schemes_alone() {
+    for known in Format::all().iter().filter(|known| !matches!(known.name, "auto" | "json")) {
+        let read = |scheme: Option<&str>| {
+            let options = Options { scheme: scheme.map(Into::into), ..Options::default() };
+            known.format().read(known.value.as_bytes(), &options)
+        };
+        let matters = read(Some("gopher")) != read(None);
+        assert_eq!(matters, known.format().knows_schemes(), "{}", known.name);
+        assert!(!matters || read(Some("gopher")) == Ok(Reading::none()), "{}", known.name);
+        assert_eq!(read(Some("http")), read(None), "{}", known.name);
     }
 }
 
@@ -163,6 +184,9 @@ fn turned(value: &Value) -> String {
 fn neither_the_order_of_fields_nor_white_space_changes_a_reading() {
     for fixture in fixtures::all() {
         let Ok(document) = serde_json::from_str::<Value>(fixture.value) else { continue };
+        if fixture.case == "a field twice" {
+            continue;
+        }
         for format in [fixture.format, Format::Auto] {
             let read = |text: &str| format.read(text.as_bytes(), &fixture.options).ok();
             assert_eq!(read(&turned(&document)), read(fixture.value), "{}", fixture.case);
@@ -170,76 +194,51 @@ fn neither_the_order_of_fields_nor_white_space_changes_a_reading() {
     }
 }
 
-/// Objects of the fields that the formats know.
-fn document() -> impl Strategy<Value = Value> {
-    let names = prop::sample::select(vec![
-        "address",
-        "targets",
-        "labels",
-        "network",
-        "weight",
-        "tags",
-        "Op",
-        "Addr",
-        "Metadata",
-        "ServiceName",
-        "Host",
-        "Port",
-        "Enable",
-        "Healthy",
-        "ServerID",
-        "ServerName",
-        "Address",
-        "id",
-        "name",
-        "version",
-        "metadata",
-        "endpoints",
-        "nodes",
-        "type",
-        "scheme",
-        "ports",
-        "private_hostname",
-        "private_ports",
-        "host",
-        "port",
-        "text",
-        "mail",
-        "service-addr",
-        "ip",
-        "status_port",
-        "conn_url",
-        "api_url",
-        "role",
-        "http",
-        "10.0.0.1:80",
-    ]);
-    let texts = prop::sample::select(vec![
-        "10.0.0.1:80",
-        "10.0.0.1",
-        "fd00::5",
-        "web-1",
-        "http://web-1:80",
-        "grpc://a",
-        "unix",
-        "80",
-        "",
-    ]);
+fn name() -> impl Strategy<Value = String> {
+    let known = "address targets labels network weight tags Op Addr Metadata ServiceName Host Port \
+                 Enable Healthy ServerID ServerName Address id name version metadata endpoints \
+                 nodes type scheme ports private_hostname private_ports host port text mail \
+                 service-addr ip status_port conn_url api_url role http 10.0.0.1:80";
+    prop::sample::select(known.split_whitespace().collect::<Vec<_>>()).prop_map(str::to_owned)
+}
+
+/// JSON of the fields that the formats know.
+fn any_json() -> impl Strategy<Value = Value> {
+    let texts = ["10.0.0.1:80", "10.0.0.1", "fd00::5", "http://web-1:80", "grpc://a", "unix", "80"];
     let leaf = prop_oneof![
-        4 => texts.prop_map(Value::from),
+        4 => prop::sample::select(texts.to_vec()).prop_map(Value::from),
         1 => any::<u16>().prop_map(Value::from),
         1 => any::<bool>().prop_map(Value::from),
         1 => Just(Value::Null),
         1 => ".{0,8}".prop_map(Value::from),
     ];
-    let element = leaf.prop_recursive(3, 40, 6, move |inner| {
+    leaf.prop_recursive(3, 40, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(names.clone().prop_map(str::to_owned), inner, 0..10)
+            prop::collection::btree_map(name(), inner, 0..10)
                 .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
+    })
+}
+
+/// Such JSON, or a documented value of which some fields are others.
+fn document() -> impl Strategy<Value = Value> {
+    let objects = fixtures::all().into_iter().filter_map(|fixture| {
+        serde_json::from_str::<Value>(fixture.value).ok().filter(Value::is_object)
     });
-    element
+    let documented = prop::sample::select(objects.collect::<Vec<_>>());
+    let changes = prop::collection::vec((name(), prop::option::of(any_json())), 0..4);
+    let other = (documented, changes).prop_map(|(mut document, changes)| {
+        for (name, field) in changes {
+            let fields = document.as_object_mut().expect("an object");
+            match field {
+                Some(field) => fields.insert(name, field),
+                None => fields.remove(&name),
+            };
+        }
+        document
+    });
+    prop_oneof![1 => any_json(), 3 => other]
 }
 
 fn options() -> impl Strategy<Value = Options> {
@@ -270,9 +269,10 @@ fn check_all(value: &[u8], options: &Options) -> Result<(), TestCaseError> {
 }
 
 /// What is read of such a value today.
-fn today(value: &[u8]) -> Option<(Vec<Box<str>>, BTreeMap<Box<str>, Box<str>>)> {
+fn today(value: &[u8]) -> Option<Reading> {
     let target = value::parse(value).ok()?;
-    Some((target.addresses().to_vec(), target.labels().cloned().unwrap_or_default()))
+    let labels = target.labels().cloned().unwrap_or_default();
+    Some(Reading { addresses: target.addresses().to_vec(), labels })
 }
 
 proptest! {
@@ -301,12 +301,22 @@ proptest! {
     }
 
     #[test]
+    fn what_auto_reads_all_formats_that_fit_read(document in document(), options in options()) {
+        let value = document.to_string().into_bytes();
+        if let Ok(reading) = Format::Auto.read(&value, &options) {
+            for format in Format::Auto.fitting(&value) {
+                prop_assert_eq!(format.read(&value, &options), Ok(reading.clone()));
+            }
+        }
+    }
+
+    #[test]
     fn the_two_native_shapes_are_read_as_ever(document in document(), text in ".{0,20}") {
         for value in [document.to_string(), text] {
             let kitex = ["network", "tags", "weight"].iter().all(|name| value.contains(name));
             if let Some(expected) = today(value.as_bytes()).filter(|_| !kitex) {
                 let reading = Format::Auto.read(value.as_bytes(), &Options::default());
-                prop_assert_eq!(reading.map(|read| (read.addresses, read.labels)), Ok(expected));
+                prop_assert_eq!(reading, Ok(expected));
             }
         }
     }
