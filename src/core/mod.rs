@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`event`] | what the watcher tells the registry, and etcd's [`Revision`](event::Revision) |
 //! | [`key`] | which service and instance a key names |
+//! | [`format`](mod@format) | how a value is written, and which addresses and labels it gives |
 //! | [`value`], [`address`] | which target a value stands for, or why it is none |
 //! | [`entries`] | what one put or delete does to the entries under the prefix |
 //! | `service` | which targets an entry stands for, and a service's piece of the document |
@@ -36,6 +37,7 @@ pub mod debounce;
 pub mod entries;
 pub mod event;
 pub mod file_name;
+pub mod format;
 pub mod guard;
 pub mod key;
 pub mod liveness;
