@@ -121,7 +121,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     info!(
         version = env!("CARGO_PKG_VERSION"),
         servers = %config.servers.iter().map(Server::as_str).collect::<Vec<_>>().join(","),
-        prefix = %config.prefix,
+        prefix = %config.schema.pattern.prefix(),
+        key_pattern = config.schema.pattern.as_str(),
+        value_format = config.schema.format.name(),
         target_file = config.target_file.as_ref().map(|file| file.path().display().to_string()),
         target_dir = config.target_dir.as_ref().map(|directory| directory.path().display().to_string()),
         "starting"
@@ -183,14 +185,14 @@ impl Actors {
         let paths = file.into_iter().chain(config.target_dir.as_ref().map(TargetDir::path));
         let path = paths.map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
         let guard = config.guard;
-        let registry = Registry::new(config.prefix.clone()).start();
+        let registry = Registry::new(Arc::clone(&config.schema)).start();
         let etcd_thread = Arbiter::new();
         let (observed, settings) = (registry.clone().recipient(), config.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), move |_| {
             EtcdWatcher::new(
                 settings.servers,
                 settings.connector,
-                settings.prefix,
+                settings.schema.pattern.prefix().clone(),
                 settings.max_entries,
                 observed,
             )
@@ -228,7 +230,7 @@ impl Actors {
             Auditor::new(
                 config.servers,
                 config.connector,
-                config.prefix,
+                config.schema.pattern.prefix().clone(),
                 config.audit_interval,
                 peers,
             )

@@ -3,21 +3,24 @@
 mod args;
 mod output;
 mod parse;
+mod schema;
 mod security;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::core::debounce::Debounce;
 use crate::core::guard::GuardSettings;
-use crate::core::key::Prefix;
+use crate::core::schema::Schema;
 use crate::etcd::{Connector, Patience, Server};
 use crate::file::{TargetDir, TargetFile};
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use output::OutputError;
 pub use parse::Servers;
+pub use schema::{SchemaArgs, SchemaError};
 pub use security::{SecurityArgs, SecurityError};
 
 /// Nothing that is done again and again may come more often.
@@ -33,8 +36,8 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// How to connect to them, and as whom.
     pub connector: Connector,
-    /// Where services register.
-    pub prefix: Prefix,
+    /// What keys and values say, and where they are.
+    pub schema: Arc<Schema>,
     /// How often to compare everything with etcd; `None` for only after outages.
     pub audit_interval: Option<Duration>,
     /// The most keys below the prefix.
@@ -77,6 +80,9 @@ pub enum ConfigError {
         /// Its value.
         given: Duration,
     },
+    /// About keys, values and labels.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// About TLS or authentication.
     #[error(transparent)]
     Security(#[from] SecurityError),
@@ -88,7 +94,7 @@ pub enum ConfigError {
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, security, target, guard, running } = self;
+        let Self { etcd, security, schema, target, guard, running } = self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -124,7 +130,7 @@ impl Arguments {
         Ok(Config {
             servers,
             connector: Connector::new(patience, credentials),
-            prefix: etcd.prefix,
+            schema: schema.schema()?,
             audit_interval,
             max_entries: etcd.max_entries,
             target_file,

@@ -4,11 +4,13 @@
 
 use std::time::{Duration, Instant};
 
+use std::sync::Arc;
+
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
 use tracing::{debug, info, warn};
 
 use super::messages::{Audit, Dirty, Observed, Render, Subscribe, Taken};
-use crate::core::key::Prefix;
+use crate::core::schema::Schema;
 use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
 use crate::core::throttle::Throttle;
@@ -23,7 +25,7 @@ const SUMMARY_DELAY: Duration = Duration::from_secs(1);
 
 /// The actor that owns the state.
 pub struct Registry {
-    prefix: Prefix,
+    schema: Arc<Schema>,
     state: registry::Registry,
     persister: Option<Recipient<Dirty>>,
     warnings: Throttle,
@@ -32,12 +34,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The registry of the entries under `prefix`, empty until the first list.
+    /// The registry of the entries that `schema` reads, empty until the first list.
     #[must_use]
-    pub fn new(prefix: Prefix) -> Self {
+    pub fn new(schema: Arc<Schema>) -> Self {
         Self {
-            state: registry::Registry::new(prefix.clone()),
-            prefix,
+            state: registry::Registry::new(Arc::clone(&schema)),
+            schema,
             persister: None,
             warnings: Throttle::new(WARNINGS, WARNING_INTERVAL),
             unsaid: 0,
@@ -89,7 +91,7 @@ impl Registry {
         );
         if listed.first && counts.valid + counts.quarantined == 0 {
             warn!(
-                prefix = %self.prefix,
+                prefix = %self.schema.pattern.prefix(),
                 ignored = counts.ignored,
                 "the first list is empty: no service is registered under the prefix; if there \
                  should be some, check --prefix and \

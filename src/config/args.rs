@@ -7,8 +7,8 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser};
 
 use super::parse::{self, Servers};
+use super::schema::SchemaArgs;
 use super::security::SecurityArgs;
-use crate::core::key::Prefix;
 use crate::file::Mode;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -29,6 +29,9 @@ pub struct Arguments {
     /// How to know the servers, and what they know us by.
     #[command(flatten)]
     pub security: SecurityArgs,
+    /// What keys and values say.
+    #[command(flatten)]
+    pub schema: SchemaArgs,
     /// What Prometheus reads.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -67,13 +70,6 @@ pub struct EtcdArgs {
           env = "ETCD_SD_SERVER", hide_env_values = true, default_value = DEFAULT_SERVER,
           value_parser = parse::servers, action = ArgAction::Append)]
     pub servers: Vec<Servers>,
-
-    /// The key under which services register
-    ///
-    /// Watched with a trailing slash: with /services, the key /services2/x is not ours.
-    #[arg(long, value_name = "KEY", env = "ETCD_SD_PREFIX", default_value = "/services",
-          value_parser = parse::prefix)]
-    pub prefix: Prefix,
 
     /// How long a member may take to accept a connection and to answer on it
     #[arg(long, value_name = "DURATION", env = "ETCD_SD_DIAL_TIMEOUT", default_value = "2s",

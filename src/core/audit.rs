@@ -12,12 +12,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::entries::Entries;
 use super::event::{KeyValue, Revision};
 use super::key::Key;
 use super::service::{Entry, State};
-use super::value::{self, Target};
+use super::value::Target;
 
 /// More suspects are counted, not kept: the first ones stand for them.
 const KEPT: usize = 10_000;
@@ -105,8 +106,8 @@ impl Audit {
     /// Merges the next part of the list, ascending by key.
     pub(super) fn take(&mut self, revision: Revision, page: &[KeyValue], entries: &mut Entries) {
         self.revision = revision;
-        let pattern = entries.pattern().clone();
-        let named = page.iter().filter_map(|kv| match pattern.classify(&kv.key) {
+        let schema = Arc::clone(entries.schema());
+        let named = page.iter().filter_map(|kv| match schema.classify(&kv.key) {
             Key::Instance { parent, name } => Some((parent, name, kv)),
             _ => None,
         });
@@ -187,7 +188,8 @@ impl Audit {
                 self.not_listed(entries, name, extra, entry);
             }
             let entry = held.next_if(|(held, _)| *held == instance).map(|(_, entry)| entry);
-            self.listed(kv, entry);
+            let target = entries.schema().read(name, instance, &kv.value, kv.mod_revision).ok();
+            self.listed(kv, target, entry);
             cursor = instance;
         }
         self.cursor = Some(Cursor { service: name.into(), instance: cursor.into() });
@@ -216,12 +218,11 @@ impl Audit {
         held.into_iter().flatten().map(|(instance, entry)| (&**instance, entry))
     }
 
-    fn listed(&mut self, kv: &KeyValue, entry: Option<&Entry>) {
+    fn listed(&mut self, kv: &KeyValue, target: Option<Target>, entry: Option<&Entry>) {
         self.compared += 1;
         if entry.is_some_and(|entry| entry.mod_revision > self.revision) {
             return;
         }
-        let target = value::parse(&kv.value).ok();
         let listed = Listed::Value { mod_revision: kv.mod_revision, target };
         if !listed.is(entry) {
             self.suspect(&kv.key, listed);
@@ -230,7 +231,7 @@ impl Audit {
 
     fn not_listed(&mut self, entries: &Entries, name: &str, instance: &str, entry: &Entry) {
         if entry.mod_revision <= self.revision {
-            let key = entries.pattern().key(name, instance);
+            let key = entries.schema().pattern.key(name, instance);
             self.suspect(key.as_bytes(), Listed::Nothing);
         }
     }

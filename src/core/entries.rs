@@ -9,14 +9,14 @@ mod listed;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::event::{KeyValue, Revision};
 use super::key::{Key, KeyError};
-use super::pattern::Pattern;
+use super::schema::Schema;
 use super::quarantine::Quarantine;
 use super::render::Document;
 use super::service::{Entry, Service, State};
-use super::value;
 use joined::Joined;
 
 /// How many keys there are of each kind.
@@ -37,7 +37,7 @@ pub struct Counts {
 /// All entries, built by [`Entries::put`] and [`Entries::delete`].
 #[derive(Debug)]
 pub struct Entries {
-    pattern: Pattern,
+    schema: Arc<Schema>,
     services: BTreeMap<Box<str>, Service>,
     invalid_keys: BTreeMap<Box<[u8]>, Revision>,
     /// How many audits there were; that number marks the services that the newest has seen.
@@ -59,9 +59,9 @@ pub struct Put {
 impl Entries {
     /// No entries.
     #[must_use]
-    pub fn new(pattern: Pattern) -> Self {
+    pub fn new(schema: Arc<Schema>) -> Self {
         Self {
-            pattern,
+            schema,
             services: BTreeMap::new(),
             invalid_keys: BTreeMap::new(),
             audits: 0,
@@ -73,7 +73,7 @@ impl Entries {
     /// Takes a put. What is older than what is held is passed over, so that a repeated
     /// event does nothing.
     pub fn put(&mut self, kv: KeyValue) -> Put {
-        let (service, instance) = match self.pattern.classify(&kv.key) {
+        let (service, instance) = match self.schema.classify(&kv.key) {
             Key::Instance { parent, name } => (parent, name),
             Key::Service => return Put::default(),
             Key::Ignored => {
@@ -86,7 +86,7 @@ impl Entries {
         if held.is_some_and(|held| held.mod_revision >= kv.mod_revision) {
             return Put::default();
         }
-        match value::parse(&kv.value) {
+        match self.schema.read(service, instance, &kv.value, kv.mod_revision) {
             Ok(target) => {
                 let changed = held.and_then(|held| held.state.target()) != Some(&target);
                 let state = State::Valid(target);
@@ -113,7 +113,7 @@ impl Entries {
 
     /// Takes a deletion. Returns whether the document may differ now.
     pub fn delete(&mut self, key: &[u8], mod_revision: Revision) -> bool {
-        let (name, instance) = match self.pattern.classify(key) {
+        let (name, instance) = match self.schema.classify(key) {
             Key::Instance { parent, name } => (parent, name),
             Key::Service => return false,
             Key::Ignored => {
@@ -154,7 +154,7 @@ impl Entries {
 
     /// The document of these entries; only what changed since the last call is rendered.
     pub fn render(&mut self, revision: Revision) -> Document {
-        let pattern = &self.pattern;
+        let pattern = &self.schema.pattern;
         if pattern.is_plain() {
             let mut document = Document::new(revision);
             for (parent, service) in &mut self.services {
@@ -171,10 +171,10 @@ impl Entries {
     /// last one, of which there may be more to come: so that after a list that is put in
     /// ascending order, no single step takes the time to render all of it.
     pub fn render_ahead(&mut self, key: &[u8]) {
-        if let Key::Instance { parent: first, .. } = self.pattern.classify(key) {
+        if let Key::Instance { parent: first, .. } = self.schema.classify(key) {
             let from = (Bound::Included(first), Bound::Unbounded);
             for (parent, service) in self.services.range_mut::<str, _>(from).rev().skip(1) {
-                service.render(&self.pattern.service(parent));
+                service.render(&self.schema.pattern.service(parent));
             }
         }
     }
@@ -200,8 +200,8 @@ impl Entries {
         Put { changed: false, quarantine: Some(quarantine) }
     }
 
-    pub(super) fn pattern(&self) -> &Pattern {
-        &self.pattern
+    pub(super) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
     }
 
     /// Returns the number of the audit that begins. Services that come from now on count as
@@ -225,7 +225,7 @@ impl Entries {
     }
 
     pub(super) fn entry(&self, key: &[u8]) -> Option<&Entry> {
-        match self.pattern.classify(key) {
+        match self.schema.classify(key) {
             Key::Instance { parent, name } => self.services.get(parent)?.instances.get(name),
             _ => None,
         }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::event::Revision;
 use super::key::KeyError;
-use super::value::ValueError;
+use super::schema::ReadError;
 
 /// Why an entry is in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -14,7 +14,7 @@ pub enum Reason {
     Key(#[from] KeyError),
     /// Its value stands for no target.
     #[error(transparent)]
-    Value(#[from] ValueError),
+    Value(#[from] ReadError),
 }
 
 /// An entry that went into quarantine, or is in it with yet another value.

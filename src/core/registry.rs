@@ -4,17 +4,19 @@
 //! complete; until then the old ones are served. Nothing is rendered before the first
 //! complete list, nor while a revision is there in part only.
 
+use std::sync::Arc;
+
 use super::audit::{Audit, Report};
 use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
-use super::pattern::Pattern;
+use super::schema::Schema;
 use super::quarantine::Quarantine;
 use super::render::{Document, Origin};
 
 /// All that is known of the prefix.
 #[derive(Debug)]
 pub struct Registry {
-    pattern: Pattern,
+    schema: Arc<Schema>,
     held: Option<Held>,
     listing: Option<Listing>,
     audit: Option<Audit>,
@@ -128,8 +130,8 @@ impl Listing {
 impl Registry {
     /// The registry before its first list.
     #[must_use]
-    pub fn new(pattern: Pattern) -> Self {
-        Self { pattern, held: None, listing: None, audit: None }
+    pub fn new(schema: Arc<Schema>) -> Self {
+        Self { schema, held: None, listing: None, audit: None }
     }
 
     /// Takes the next event.
@@ -138,7 +140,7 @@ impl Registry {
         match event {
             Event::ListStarted => {
                 self.audit = None;
-                let entries = Entries::new(self.pattern.clone());
+                let entries = Entries::new(Arc::clone(&self.schema));
                 let begun = self.listing.replace(Listing { entries, quarantined: Vec::new() });
                 applied.discarded = begun.map(Listing::discard);
             }

@@ -32,6 +32,7 @@ mod outage;
 mod publishing;
 mod quarantine;
 mod reading;
+mod schemas;
 mod scraping;
 mod signals;
 mod support;

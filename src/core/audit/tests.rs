@@ -1,6 +1,7 @@
 use super::*;
 use crate::core::event::{Change, Event};
 use crate::core::key::Prefix;
+use crate::core::schema::Schema;
 use crate::core::registry::{Audited, Check, Registry, Standing};
 use proptest::prelude::*;
 
@@ -27,7 +28,7 @@ fn delete(key: &str, revision: i64) -> Change {
 
 /// A registry that holds `keys`, which ascend, as of `revision`.
 fn holding(keys: &Keys, revision: i64) -> Registry {
-    let mut registry = Registry::new(Prefix::parse("/services").expect("a prefix"));
+    let mut registry = Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into());
     registry.apply(Event::ListStarted);
     registry.apply(Event::Page(keys.iter().map(kv).collect()));
     registry.apply(Event::ListEnded { revision: Revision(revision), new_epoch: false });
@@ -167,7 +168,7 @@ fn a_relist_makes_an_audit_void() {
 
 #[test]
 fn before_the_first_list_there_is_nothing_to_audit() {
-    let mut registry = Registry::new(Prefix::parse("/services").expect("a prefix"));
+    let mut registry = Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into());
     assert_eq!(registry.audit(Check::Start), Audited::Void);
 }
 
@@ -226,7 +227,7 @@ proptest! {
         let start = start.min(events.len());
         let listed = listed.clamp(start, events.len());
         let at = |revision: usize| Revision(i64::try_from(revision).expect("small"));
-        let mut registry = Registry::new(Prefix::parse("/services").expect("a prefix"));
+        let mut registry = Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into());
         registry.apply(Event::ListStarted);
         registry.apply(Event::Page(states[start].values().cloned().collect()));
         registry.apply(Event::ListEnded { revision: at(start), new_epoch: false });

@@ -6,7 +6,7 @@ use crate::core::event::{KeyValue, Lookup, Recovered};
 use crate::core::key::Key;
 use crate::core::quarantine::{Quarantine, Reason};
 use crate::core::service::{Entry, State, addresses};
-use crate::core::value::{self, Target};
+use crate::core::value::Target;
 
 impl Entries {
     /// Takes a put of a list that is built beside `held`: an entry in quarantine falls back
@@ -14,7 +14,7 @@ impl Entries {
     ///
     /// The second value is the wish for an older value, if that may be better yet.
     pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
-        if self.pattern.classify(&kv.key) == Key::Ignored {
+        if self.schema.classify(&kv.key) == Key::Ignored {
             // A list has each key once, whatever its version.
             self.counts.ignored += 1;
             return (Put::default(), None);
@@ -47,9 +47,13 @@ impl Entries {
             entry.mod_revision == recovered.lookup.mod_revision
                 && matches!(entry.state, State::Quarantined(_))
         });
-        match value::parse(&recovered.value) {
+        let Lookup { key, mod_revision } = &recovered.lookup;
+        let Key::Instance { parent, name } = self.schema.classify(key) else {
+            return false;
+        };
+        match self.schema.read(parent, name, &recovered.value, *mod_revision) {
             Ok(target) if asked => {
-                self.set_last_good(&recovered.lookup.key, Some(target));
+                self.set_last_good(key, Some(target));
                 true
             }
             _ => false,
@@ -57,7 +61,7 @@ impl Entries {
     }
 
     fn set_last_good(&mut self, key: &[u8], target: Option<Target>) {
-        let Key::Instance { parent: service, name: instance } = self.pattern.classify(key) else {
+        let Key::Instance { parent: service, name: instance } = self.schema.classify(key) else {
             return;
         };
         let Some(service) = self.services.get_mut(service) else {

@@ -3,7 +3,8 @@ mod last_good;
 use super::*;
 use crate::core::event::Recovered;
 use crate::core::quarantine::Reason;
-use crate::core::value::ValueError;
+use crate::core::format::FormatError;
+use crate::core::schema::{ReadError, Schema};
 
 /// A registry and the revision of the next change.
 struct Harness {
@@ -13,7 +14,7 @@ struct Harness {
 
 impl Harness {
     fn new() -> Self {
-        Self { registry: Registry::new(Prefix::parse("/services").expect("a prefix")), revision: 1 }
+        Self { registry: Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into()), revision: 1 }
     }
 
     /// One that has listed `entries`.

@@ -1,0 +1,68 @@
+use super::*;
+
+const KEY: &str = "/env/prod/svc/web/1";
+
+fn schema(pattern: &str) -> Schema {
+    Schema::of(Pattern::parse(pattern).expect(pattern))
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+}
+
+fn read(schema: &Schema, key: &str, value: &str) -> Result<Target, ReadError> {
+    let Key::Instance { parent, name } = schema.classify(key.as_bytes()) else {
+        panic!("{key} is no instance");
+    };
+    schema.read(parent, name, value.as_bytes(), Revision(7))
+}
+
+#[test]
+fn labels_come_from_the_value_the_key_and_the_operator_who_has_the_last_word() {
+    let mut schema = schema("/env/{env}/svc/{service}/{instance}");
+    let value = r#"{"address":"h:1","labels":{"env":"value","own":"value","dc":"value"}}"#;
+    schema.labels = labels(&[("dc", "operator")]);
+    let target = read(&schema, KEY, value).expect("a target");
+    let expected = labels(&[("dc", "operator"), ("env", "prod"), ("own", "value")]);
+    assert_eq!(target, Target::new(&["h:1"], expected));
+}
+
+#[test]
+fn an_address_in_the_key_needs_no_value_and_gets_the_exporters_port() {
+    let mut schema = schema("/rpcx/{service}/{proto}@{address}");
+    schema.options.port = Some(9100);
+    let target = read(&schema, "/rpcx/Arith/tcp@10.0.0.1:8972", "tps=10&x=%{y}");
+    let expected = Target::new(&["10.0.0.1:9100"], labels(&[("proto", "tcp")]));
+    assert_eq!(target, Ok(expected));
+    let error = read(&schema, "/rpcx/Arith/tcp@10.0.0.1.7:1", "").expect_err("no address");
+    assert!(matches!(error, ReadError::Key(_)), "{error}");
+}
+
+#[test]
+fn meta_labels_say_where_a_target_comes_from() {
+    let mut schema = schema("/env/{env}/svc/{service}/{instance}");
+    schema.meta_labels = true;
+    let expected = labels(&[
+        ("__meta_etcd_key", KEY),
+        ("__meta_etcd_service", "web"),
+        ("__meta_etcd_instance", "1"),
+        ("__meta_etcd_revision", "7"),
+        ("env", "prod"),
+    ]);
+    assert_eq!(read(&schema, KEY, "h:1"), Ok(Target::new(&["h:1"], expected)));
+}
+
+#[test]
+fn what_the_operator_does_not_admit_is_refused() {
+    let schema = schema("/env/{env}/svc/{service}/{instance}");
+    for (key, value) in [
+        (KEY, r#"{"address":"h:1","labels":{"job":"x"}}"#),
+        (KEY, r#"{"address":"h:1","labels":{"__param_target":"x"}}"#),
+        (KEY, r#"{"address":"h:1","labels":{"a":"%{HOME}"}}"#),
+        ("/env/%{PATH}/svc/web/1", "h:1"),
+        ("/env/prod/svc/%{PATH}/1", "h:1"),
+    ] {
+        let error = read(&schema, key, value).expect_err(value);
+        assert!(matches!(error, ReadError::Policy(_)), "{key} {value}: {error}");
+    }
+}

@@ -1,0 +1,4 @@
+//! Registries as people have them: other keys, other values, and a hostile hand on both.
+
+mod hostile;
+mod layouts;
