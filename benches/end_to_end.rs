@@ -21,6 +21,7 @@ use etcd_sd::actors::messages::{Dirty, Render, Subscribe};
 use etcd_sd::actors::registry::Registry;
 use etcd_sd::actors::watcher::EtcdWatcher;
 use etcd_sd::core::event::Revision;
+use etcd_sd::core::schema::Schema;
 use etcd_sd::etcd::{Connector, Server};
 use tokio::runtime::{Builder, Runtime};
 
@@ -166,7 +167,7 @@ impl Daemon {
         let server = Server::parse(endpoint)?;
         let system = System::new();
         let daemon = system.block_on(async {
-            let registry = Registry::new(prefix()).start();
+            let registry = Registry::new(Schema::below(&prefix()).into()).start();
             let last_hint = Rc::new(Cell::new(Instant::now()));
             let probe = Probe(Rc::clone(&last_hint)).start();
             registry.send(Subscribe(probe.recipient())).await?;

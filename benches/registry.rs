@@ -10,6 +10,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use etcd_sd::core::debounce::Debounce;
 use etcd_sd::core::event::{Change, Event};
 use etcd_sd::core::registry::{Applied, Registry};
+use etcd_sd::core::schema::Schema;
 
 use fixtures::{SIZES, list, prefix, puts, registry};
 
@@ -28,7 +29,7 @@ fn lists(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(size as u64));
         let events = list(size);
         group.bench_with_input(BenchmarkId::new("first", size), &events, |bencher, events| {
-            let empty = || (Registry::new(prefix()), events.clone());
+            let empty = || (Registry::new(Schema::below(&prefix()).into()), events.clone());
             bencher.iter_batched(empty, take_list, BatchSize::PerIteration);
         });
         let mut held = registry(size);

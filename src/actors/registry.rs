@@ -10,9 +10,9 @@ use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
 use tracing::{debug, info, warn};
 
 use super::messages::{Audit, Dirty, Observed, Render, Subscribe, Taken};
-use crate::core::schema::Schema;
 use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
+use crate::core::schema::Schema;
 use crate::core::throttle::Throttle;
 use crate::telemetry::Foreign;
 

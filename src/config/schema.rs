@@ -20,6 +20,7 @@ use crate::core::value::Labels;
 pub(super) const DEFAULT_PREFIX: &str = "/services";
 
 /// What keys and values say.
+#[allow(clippy::doc_markdown, reason = "the comments are the text of --help")]
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registry")]
 pub struct SchemaArgs {
@@ -182,14 +183,16 @@ impl SchemaArgs {
                 for (name, text) in from_value {
                     of_value.push((name.as_str().into(), template("--label", text)?));
                 }
-                *rule = JsonRule::new(template("--address", text)?, of_value).map_err(|source| {
-                    SchemaError::Template { flag: "--address", text: text.clone(), source }
-                })?;
+                *rule =
+                    JsonRule::new(template("--address", text)?, of_value).map_err(|source| {
+                        SchemaError::Template { flag: "--address", text: text.clone(), source }
+                    })?;
             }
-            (Format::Json(_), None) if !pattern.has_address() => return Err(SchemaError::NoAddress),
-            (Format::Json(_), None) => {}
-            (format, Some(_)) => return Err(SchemaError::NeedlessAddress(format.name())),
+            (Format::Json(_), None) if !pattern.has_address() => {
+                return Err(SchemaError::NoAddress);
+            }
             (_, None) => {}
+            (format, Some(_)) => return Err(SchemaError::NeedlessAddress(format.name())),
         }
         if self.scheme_filter.is_some() && !format.knows_schemes() {
             return Err(SchemaError::NoSchemes(format.name()));
@@ -249,8 +252,11 @@ fn labels(given: &[&(String, String)], policy: &Policy) -> Result<Labels, Schema
 }
 
 fn template(flag: &'static str, text: &str) -> Result<Template, SchemaError> {
-    Template::parse(text)
-        .map_err(|source| SchemaError::Template { flag, text: text.to_owned(), source })
+    Template::parse(text).map_err(|source| SchemaError::Template {
+        flag,
+        text: text.to_owned(),
+        source,
+    })
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use super::event::{KeyValue, Revision};
 use super::key::{Key, KeyError};
-use super::schema::Schema;
 use super::quarantine::Quarantine;
 use super::render::Document;
+use super::schema::Schema;
 use super::service::{Entry, Service, State};
 use joined::Joined;
 

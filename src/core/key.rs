@@ -96,10 +96,11 @@ pub enum KeyError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::pattern::Pattern;
 
     fn check(prefix: &str, key: &[u8], expected: Key<'_>) {
-        let prefix = Prefix::parse(prefix).expect("a prefix");
-        assert_eq!(prefix.classify(key), expected, "{}", key.escape_ascii());
+        let pattern = Pattern::below(&Prefix::parse(prefix).expect("a prefix"));
+        assert_eq!(pattern.classify(key), expected, "{}", key.escape_ascii());
     }
 
     #[test]
@@ -111,7 +112,7 @@ mod tests {
             ("/services/ünï/☃", "ünï", "☃"),
             ("/services/../..", "..", ".."),
         ] {
-            check("/services", key.as_bytes(), Key::Instance { service, instance });
+            check("/services", key.as_bytes(), Key::Instance { parent: service, name: instance });
         }
     }
 

@@ -197,8 +197,7 @@ impl Pattern {
 
     /// A key that is no text is no registration; but is it at the place of one?
     fn classify_bytes(&self, rest: &[u8]) -> Key<'static> {
-        let slashes = rest.iter().filter(|&&byte| byte == b'/').count();
-        match slashes + 1 {
+        match rest.split(|&byte| byte == b'/').count() {
             parts if parts < self.segments.len() => Key::Service,
             parts if parts > self.segments.len() && !self.has_rest => Key::Ignored,
             _ => Key::Invalid(KeyError::NotUtf8),

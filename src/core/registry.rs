@@ -9,9 +9,9 @@ use std::sync::Arc;
 use super::audit::{Audit, Report};
 use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
-use super::schema::Schema;
 use super::quarantine::Quarantine;
 use super::render::{Document, Origin};
+use super::schema::Schema;
 
 /// All that is known of the prefix.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 use super::*;
 use crate::core::event::{Change, Event};
 use crate::core::key::Prefix;
-use crate::core::schema::Schema;
 use crate::core::registry::{Audited, Check, Registry, Standing};
+use crate::core::schema::Schema;
 use proptest::prelude::*;
 
 /// Keys, values and revisions, as `service/instance`, port and revision.
@@ -28,7 +28,8 @@ fn delete(key: &str, revision: i64) -> Change {
 
 /// A registry that holds `keys`, which ascend, as of `revision`.
 fn holding(keys: &Keys, revision: i64) -> Registry {
-    let mut registry = Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into());
+    let mut registry =
+        Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into());
     registry.apply(Event::ListStarted);
     registry.apply(Event::Page(keys.iter().map(kv).collect()));
     registry.apply(Event::ListEnded { revision: Revision(revision), new_epoch: false });
@@ -168,7 +169,8 @@ fn a_relist_makes_an_audit_void() {
 
 #[test]
 fn before_the_first_list_there_is_nothing_to_audit() {
-    let mut registry = Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into());
+    let mut registry =
+        Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into());
     assert_eq!(registry.audit(Check::Start), Audited::Void);
 }
 

@@ -68,15 +68,18 @@ impl FromStr for AllowedHost {
         if let Ok(address) = address.parse::<IpAddr>() {
             let most = if address.is_ipv4() { 32 } else { 128 };
             let bits = bits.unwrap_or(most);
-            return (bits <= most).then_some(Self::Network { address, bits }).ok_or(AllowedHostError);
+            return (bits <= most)
+                .then_some(Self::Network { address, bits })
+                .ok_or(AllowedHostError);
         }
         let (is_suffix, name) = match text.strip_prefix("*.") {
             Some(name) => (true, name),
             None => (false, text),
         };
-        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-            && !name.is_empty()
-            && !name.ends_with(|last: char| last.is_ascii_digit());
+        let is_name =
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+                && !name.is_empty()
+                && !name.ends_with(|last: char| last.is_ascii_digit());
         match (is_name, is_suffix) {
             (false, _) => Err(AllowedHostError),
             (true, true) => Ok(Self::Suffix(format!(".{}", name.to_ascii_lowercase()).into())),

@@ -59,14 +59,25 @@ fn addresses_and_ports_may_be_limited_to_lists() {
         allowed_ports: ["80", "9000-9999"].iter().map(|text| text.parse().expect(text)).collect(),
         ..Policy::default()
     };
-    for fine in ["10.255.0.1:80", "[fd12::1]:9100", "192.168.1.7:9999", "DB.example.com:80",
-        "a.b.lan:80", "[::ffff:10.0.0.1]:80"]
-    {
+    for fine in [
+        "10.255.0.1:80",
+        "[fd12::1]:9100",
+        "192.168.1.7:9999",
+        "DB.example.com:80",
+        "a.b.lan:80",
+        "[::ffff:10.0.0.1]:80",
+    ] {
         check(&policy, fine, &[], None);
     }
-    for bad in ["11.0.0.1:80", "[fe80::1]:80", "192.168.1.8:80", "example.com:80", "lan:80",
-        "xlan:80", "[::ffff:11.0.0.1]:80"]
-    {
+    for bad in [
+        "11.0.0.1:80",
+        "[fe80::1]:80",
+        "192.168.1.8:80",
+        "example.com:80",
+        "lan:80",
+        "xlan:80",
+        "[::ffff:11.0.0.1]:80",
+    ] {
         check(&policy, bad, &[], Some("--allow-address"));
     }
     for bad in ["10.0.0.1:81", "10.0.0.1:8999", "10.0.0.1:10000"] {

@@ -2,8 +2,9 @@ mod last_good;
 
 use super::*;
 use crate::core::event::Recovered;
-use crate::core::quarantine::Reason;
 use crate::core::format::FormatError;
+use crate::core::key::Prefix;
+use crate::core::quarantine::Reason;
 use crate::core::schema::{ReadError, Schema};
 
 /// A registry and the revision of the next change.
@@ -14,7 +15,12 @@ struct Harness {
 
 impl Harness {
     fn new() -> Self {
-        Self { registry: Registry::new(Schema::below(&Prefix::parse("/services").expect("a prefix")).into()), revision: 1 }
+        Self {
+            registry: Registry::new(
+                Schema::below(&Prefix::parse("/services").expect("a prefix")).into(),
+            ),
+            revision: 1,
+        }
     }
 
     /// One that has listed `entries`.

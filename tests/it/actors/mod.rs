@@ -13,6 +13,7 @@ use etcd_sd::core::debounce::Debounce;
 use etcd_sd::core::event::{Event, KeyValue, Revision};
 use etcd_sd::core::key::Prefix;
 use etcd_sd::core::render::{Document, Piece};
+use etcd_sd::core::schema::Schema;
 use etcd_sd::core::value::Target;
 use etcd_sd::file::TargetFile;
 use tempfile::TempDir;
@@ -240,7 +241,8 @@ impl Handler<Pulls> for Hints {
 #[actix::test]
 async fn the_registry_hints_only_at_what_may_change_the_document() {
     let hints = Hints(0).start();
-    let registry = Registry::new(Prefix::parse("/services").unwrap()).start();
+    let registry =
+        Registry::new(Schema::below(&Prefix::parse("/services").unwrap()).into()).start();
     registry.send(Subscribe(hints.clone().recipient())).await.unwrap();
     let kv = |revision, value: &str| KeyValue {
         key: b"/services/web/1".to_vec(),
@@ -270,7 +272,8 @@ async fn the_registry_hints_only_at_what_may_change_the_document() {
 
 #[actix::test]
 async fn who_comes_after_the_first_list_is_told_that_there_is_a_document() {
-    let registry = Registry::new(Prefix::parse("/services").unwrap()).start();
+    let registry =
+        Registry::new(Schema::below(&Prefix::parse("/services").unwrap()).into()).start();
     let (early, late) = (Hints(0).start(), Hints(0).start());
     registry.send(Subscribe(early.clone().recipient())).await.unwrap();
     assert_eq!(early.send(Pulls).await.unwrap(), 0, "there is none yet");

@@ -13,6 +13,7 @@ use etcd_sd::actors::registry::Registry;
 use etcd_sd::actors::watcher::EtcdWatcher;
 use etcd_sd::core::event::Event;
 use etcd_sd::core::key::Prefix;
+use etcd_sd::core::schema::Schema;
 use etcd_sd::etcd::{Connector, Server};
 use tokio::time::timeout;
 
@@ -35,7 +36,7 @@ impl Actors {
             let system = System::new();
             let started = system.block_on(async move {
                 let prefix = Prefix::parse("/services").unwrap();
-                let registry = Registry::new(prefix.clone()).start();
+                let registry = Registry::new(Schema::below(&prefix).into()).start();
                 let tap = Tap { lists: counted, registry: registry.clone() }.start();
                 let (servers, connector) = (vec![server], Connector::default());
                 let watcher = EtcdWatcher::start_in_arbiter(&Arbiter::new().handle(), move |_| {

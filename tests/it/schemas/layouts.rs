@@ -32,11 +32,14 @@ async fn labels_come_from_the_key(etcd: Etcd) {
     daemon.wait_for_log("watching").await;
     etcd.delete("/env/prod/svc/web/1").await;
     etcd.put("/env/test/svc/db/1", "10.0.0.5:80").await;
-    becomes(&file, &[
-        r#"{"targets":["10.0.0.5:80"],"labels":{"job":"db","dc":"a","env":"test"}}"#,
-        r#"{"targets":["10.0.0.2:80"],"labels":{"job":"web","dc":"a","env":"prod"}}"#,
-        r#"{"targets":["10.0.0.3:80"],"labels":{"job":"web","dc":"a","env":"test"}}"#,
-    ])
+    becomes(
+        &file,
+        &[
+            r#"{"targets":["10.0.0.5:80"],"labels":{"job":"db","dc":"a","env":"test"}}"#,
+            r#"{"targets":["10.0.0.2:80"],"labels":{"job":"web","dc":"a","env":"prod"}}"#,
+            r#"{"targets":["10.0.0.3:80"],"labels":{"job":"web","dc":"a","env":"test"}}"#,
+        ],
+    )
     .await;
 }
 
@@ -66,7 +69,7 @@ async fn values_of_every_layout_are_recognised(etcd: Etcd) {
             r#"{"id":"1","name":"b","version":"v1","metadata":{},"endpoints":["http://10.0.0.2:80"]}"#,
             "10.0.0.2:80",
         ),
-        ("/services/c/1", r#"{"nodes":{"10.0.0.3:80":1}}"#, "10.0.0.3:80"),
+        ("/services/c/1", r#"{"type":"roundrobin","nodes":{"10.0.0.3:80":1}}"#, "10.0.0.3:80"),
         ("/services/d/1", "10.0.0.4:80", "10.0.0.4:80"),
     ] {
         let file = TargetFile::new();

@@ -11,7 +11,10 @@ fn a_bad_value_is_left_out_or_keeps_the_last_good_target_and_harms_no_other() {
     harness.check(&["web=h:1", "web=h:2"]);
     let applied = harness.put("web/3", "");
     assert!(!applied.quarantined[0].keeps_last_good);
-    assert!(matches!(applied.quarantined[0].reason, Reason::Value(ReadError::Format(FormatError::Address { .. }))));
+    assert!(matches!(
+        applied.quarantined[0].reason,
+        Reason::Value(ReadError::Format(FormatError::Address { .. }))
+    ));
     harness.check(&["web=h:1", "web=h:2"]);
     assert!(harness.put("web/1", "h:3").changed);
     harness.check(&["web=h:2", "web=h:3"]);

@@ -15,6 +15,7 @@ use etcd_sd::core::event::{Event, Lookup, Revision};
 use etcd_sd::core::key::Prefix;
 use etcd_sd::core::liveness::Liveness;
 use etcd_sd::core::registry::Registry;
+use etcd_sd::core::schema::Schema;
 use etcd_sd::core::session::{Header, RelistReason, Session};
 
 use super::etcd::{Etcd, Stream};
@@ -67,7 +68,7 @@ impl Daemon {
     pub(super) fn new(bug: Option<Bug>) -> Self {
         Self {
             session: Session::new(),
-            registry: Registry::new(Prefix::parse("/services").unwrap()),
+            registry: Registry::new(Schema::below(&Prefix::parse("/services").unwrap()).into()),
             connection: Connection::None,
             attempt: 0,
             parts: VecDeque::new(),
