@@ -17,7 +17,7 @@ use crate::core::schema::Schema;
 use crate::etcd::{Connector, Patience, Server};
 use crate::file::{TargetDir, TargetFile};
 
-pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
+pub use args::{Arguments, Command, EtcdArgs, ExplainArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use output::OutputError;
 pub use parse::Servers;
 pub use schema::{SchemaArgs, SchemaError};
@@ -94,7 +94,7 @@ pub enum ConfigError {
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, security, schema, target, guard, running } = self;
+        let Self { etcd, security, schema, target, guard, running, command: _ } = self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -114,22 +114,11 @@ impl Arguments {
                 return Err(ConfigError::TooShort { flag, given });
             }
         }
-        let servers: Vec<Server> = etcd
-            .servers
-            .into_iter()
-            .map(|servers| servers.0.ok_or(SecurityError::UserInServer))
-            .collect::<Result<Vec<_>, _>>()?
-            .concat();
-        let credentials = security.credentials(&servers)?;
-        let patience = Patience {
-            dial: etcd.dial_timeout,
-            idle: etcd.keepalive_time,
-            answer: etcd.keepalive_timeout,
-        };
+        let (servers, connector) = etcd.connector(security)?;
         let (target_file, target_dir) = output::check(&target)?;
         Ok(Config {
             servers,
-            connector: Connector::new(patience, credentials),
+            connector,
             schema: schema.schema()?,
             audit_interval,
             max_entries: etcd.max_entries,
@@ -144,6 +133,27 @@ impl Arguments {
             drift_interval: target.drift_interval,
             once: running.once.then_some(running.timeout),
         })
+    }
+}
+
+impl EtcdArgs {
+    /// The members, and how to connect to them.
+    pub(crate) fn connector(
+        &self,
+        security: SecurityArgs,
+    ) -> Result<(Vec<Server>, Connector), SecurityError> {
+        let servers = self.servers.iter().cloned();
+        let servers: Vec<Server> = servers
+            .map(|servers| servers.0.ok_or(SecurityError::UserInServer))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat();
+        let credentials = security.credentials(&servers)?;
+        let patience = Patience {
+            dial: self.dial_timeout,
+            idle: self.keepalive_time,
+            answer: self.keepalive_timeout,
+        };
+        Ok((servers, Connector::new(patience, credentials)))
     }
 }
 

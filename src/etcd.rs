@@ -117,6 +117,12 @@ impl Connection {
         async move { Ok(header(reading.await?.header())) }
     }
 
+    /// Reads one key as it is now; `None` if it is not there. A linearizable read.
+    pub async fn get(&self, key: Vec<u8>) -> Result<Option<KeyValue>, Error> {
+        let limit = self.patience.dial + self.patience.answer;
+        self.key_at(key, Revision(0), limit).await
+    }
+
     /// Reads one key as it was at a revision; `None` if it was not there.
     fn key_at(
         &self,

@@ -4,6 +4,7 @@ use std::process::exit;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use etcd_sd::commands;
 use etcd_sd::config::Arguments;
 use etcd_sd::telemetry::{self, Chain};
 use tracing::error;
@@ -13,6 +14,13 @@ fn main() {
     system.block_on(async { etcd_sd::outlive_requests() });
     let args = Arguments::parse();
     telemetry::init(args.running.log_level, args.running.log_format);
+    if let Some(command) = args.command {
+        let code = system.block_on(commands::run(command)).unwrap_or_else(|error| {
+            error!(error = %Chain(&error), "failed");
+            error.exit_code()
+        });
+        exit(code);
+    }
     let config = match args.config() {
         Ok(config) => config,
         Err(error) => Arguments::command().error(ErrorKind::ValueValidation, error).exit(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
-use clap::{ArgAction, Args, Parser};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::parse::{self, Servers};
 use super::schema::SchemaArgs;
@@ -21,7 +21,8 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:2379";
 /// job; point file_sd_configs of Prometheus at the file.
 #[allow(clippy::doc_markdown, reason = "the comments are the text of --help")]
 #[derive(Clone, Debug, Parser)]
-#[command(name = "etcd-sd", version, max_term_width = 100, after_long_help = AFTER_HELP)]
+#[command(name = "etcd-sd", version, max_term_width = 100, after_long_help = AFTER_HELP,
+          args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     /// Where services register.
     #[command(flatten)]
@@ -41,6 +42,40 @@ pub struct Arguments {
     /// How the program runs.
     #[command(flatten)]
     pub running: RunningArgs,
+    /// What to do instead of running.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of running: these read and print, and write nothing.
+#[allow(clippy::doc_markdown, reason = "the comments are the text of --help")]
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show step by step what a key and its value become, or why not
+    ///
+    /// Exits with 0 if the entry is published, and with 6 if it is quarantined or ignored.
+    Explain(Box<ExplainArgs>),
+    /// List the value formats, with an example of a key and a value of each
+    Presets,
+}
+
+/// What to explain.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The whole key
+    #[arg(id = "etcd_key", value_name = "KEY")]
+    pub key: String,
+    /// Its value; read from etcd if it is not given
+    pub value: Option<String>,
+    /// Where to read it.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// How to know the servers, and what they know us by.
+    #[command(flatten)]
+    pub security: SecurityArgs,
+    /// What keys and values say.
+    #[command(flatten)]
+    pub schema: SchemaArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -52,7 +87,7 @@ SIGUSR1 lets the removals through that the guard holds.
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or a target file that is not
 ours, 3 no complete list from etcd in time (--once), 4 too many targets would be removed
-(--once).
+(--once), 6 explain: the entry is not published.
 
 Prometheus:
   scrape_configs:

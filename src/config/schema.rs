@@ -170,7 +170,7 @@ pub enum SchemaError {
 
 impl SchemaArgs {
     /// The schema that these arguments give.
-    pub(super) fn schema(self) -> Result<Arc<Schema>, SchemaError> {
+    pub(crate) fn schema(self) -> Result<Arc<Schema>, SchemaError> {
         let pattern = self.pattern()?;
         let policy = self.policy();
         let (from_value, fixed): (Vec<_>, Vec<_>) =

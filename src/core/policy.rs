@@ -87,9 +87,10 @@ pub enum PolicyError {
 }
 
 impl Default for Budgets {
-    /// Far beyond what anybody registers for one instance, and little for one entry to harm.
+    /// Far beyond what anybody registers for one instance, and little for one entry to harm. A
+    /// value may be as long as etcd takes one by default, and some more.
     fn default() -> Self {
-        Self { targets: 1_000, labels: 50, value: 64 << 10, label_value: 4 << 10 }
+        Self { targets: 1_000, labels: 50, value: 2 << 20, label_value: 4 << 10 }
     }
 }
 

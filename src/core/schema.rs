@@ -8,6 +8,8 @@
 //!
 //! Where several say a label, the operator's own stands, then the key's, then the value's.
 
+mod explain;
+
 use thiserror::Error;
 
 use super::address::AddressError;
@@ -17,6 +19,8 @@ use super::key::{Key, Prefix};
 use super::pattern::{Captures, Pattern};
 use super::policy::{Policy, PolicyError};
 use super::value::{Labels, Target};
+
+pub use explain::{Explanation, Step};
 
 /// How to read a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
