@@ -73,11 +73,18 @@ impl Entries {
     /// Takes a put. What is older than what is held is passed over, so that a repeated
     /// event does nothing.
     pub fn put(&mut self, kv: KeyValue) -> Put {
+        // What is not ours is counted with its first version, since it is not held.
+        let is_new = kv.version <= 1;
+        self.take(kv, is_new)
+    }
+
+    /// Takes a put of a key that, if it is not ours, `is_new` to the counts.
+    fn take(&mut self, kv: KeyValue, is_new: bool) -> Put {
         let (service, instance) = match self.schema.classify(&kv.key) {
             Key::Instance { parent, name } => (parent, name),
             Key::Service => return Put::default(),
             Key::Ignored => {
-                self.counts.ignored += usize::from(kv.version <= 1);
+                self.counts.ignored += usize::from(is_new);
                 return Put::default();
             }
             Key::Invalid(reason) => return self.put_invalid_key(kv, reason),

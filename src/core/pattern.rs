@@ -234,10 +234,13 @@ impl Pattern {
                     return Matched::Short;
                 }
                 invalid.get_or_insert(empty(segment));
-            } else if !matches(segment, part, take) {
+            } else if !matches(segment, part, &mut |placeholder, text| {
+                if placeholder.decode(text).is_none() {
+                    invalid.get_or_insert(KeyError::Percent);
+                }
+                take(placeholder, text);
+            }) {
                 return Matched::Foreign;
-            } else if !is_decodable(segment, part) {
-                invalid.get_or_insert(KeyError::Percent);
             }
         }
         match (left, invalid) {
@@ -318,14 +321,6 @@ fn matches<'p, 'k>(
         }
     }
     left.is_empty()
-}
-
-fn is_decodable(segment: &[Part], text: &str) -> bool {
-    let mut is_decodable = true;
-    matches(segment, text, &mut |placeholder, text| {
-        is_decodable &= placeholder.decode(text).is_some();
-    });
-    is_decodable
 }
 
 /// What is wrong with a key whose segment is empty, and not the last one.

@@ -97,7 +97,7 @@ impl Schema {
             labels.insert((*label).into(), (**text).into());
         }
         self.policy.admit(&addresses, &labels)?;
-        labels.extend(self.labels.clone());
+        labels.extend(self.labels.iter().map(|(name, text)| (name.clone(), text.clone())));
         if self.meta_labels {
             let key = self.pattern.key(parent, name);
             self.policy.admit_text("the key", &key)?;
@@ -110,8 +110,7 @@ impl Schema {
                 labels.insert(label.into(), text.into());
             }
         }
-        let addresses: Vec<&str> = addresses.iter().map(AsRef::as_ref).collect();
-        Ok(Target::new(&addresses, labels))
+        Ok(Target::new(addresses, labels))
     }
 
     /// What key and value say, before it is admitted.

@@ -45,14 +45,16 @@ impl Target {
 
     /// The target of these addresses, in whatever order; of none, if there are none.
     #[must_use]
-    pub fn new(addresses: &[&str], labels: Labels) -> Self {
-        if let ([address], true) = (addresses, labels.is_empty()) {
-            return Self::Address((*address).into());
-        }
-        let mut addresses: Vec<Box<str>> = addresses.iter().map(|&text| text.into()).collect();
+    pub fn new(mut addresses: Vec<Box<str>>, labels: Labels) -> Self {
         addresses.sort_unstable();
         addresses.dedup();
-        Self::Group(Box::new(Group { addresses, labels }))
+        match (addresses.pop(), addresses.is_empty() && labels.is_empty()) {
+            (Some(only), true) => Self::Address(only),
+            (last, _) => {
+                addresses.extend(last);
+                Self::Group(Box::new(Group { addresses, labels }))
+            }
+        }
     }
 }
 

@@ -14,13 +14,9 @@ impl Entries {
     ///
     /// The second value is the wish for an older value, if that may be better yet.
     pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
-        if self.schema.classify(&kv.key) == Key::Ignored {
-            // A list has each key once, whatever its version.
-            self.counts.ignored += 1;
-            return (Put::default(), None);
-        }
         let (overwritten, create_revision) = (kv.version > 1, kv.create_revision);
-        let mut put = self.put(kv);
+        // A list has each key once, whatever its version.
+        let mut put = self.take(kv, true);
         let Some(Quarantine { key, mod_revision, reason, .. }) = put.quarantine.clone() else {
             return (put, None);
         };

@@ -24,7 +24,7 @@ fn labels_come_from_the_value_the_key_and_the_operator_who_has_the_last_word() {
     schema.labels = labels(&[("dc", "operator")]);
     let target = read(&schema, KEY, value).expect("a target");
     let expected = labels(&[("dc", "operator"), ("env", "prod"), ("own", "value")]);
-    assert_eq!(target, Target::new(&["h:1"], expected));
+    assert_eq!(target, Target::new(vec!["h:1".into()], expected));
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn an_address_in_the_key_needs_no_value_and_gets_the_exporters_port() {
     let mut schema = schema("/rpcx/{service}/{proto}@{address}");
     schema.options.port = Some(9100);
     let target = read(&schema, "/rpcx/Arith/tcp@10.0.0.1:8972", "tps=10&x=%{y}");
-    let expected = Target::new(&["10.0.0.1:9100"], labels(&[("proto", "tcp")]));
+    let expected = Target::new(vec!["10.0.0.1:9100".into()], labels(&[("proto", "tcp")]));
     assert_eq!(target, Ok(expected));
     let error = read(&schema, "/rpcx/Arith/tcp@10.0.0.1.7:1", "").expect_err("no address");
     assert!(matches!(error, ReadError::Key(_)), "{error}");
@@ -49,7 +49,7 @@ fn meta_labels_say_where_a_target_comes_from() {
         ("__meta_etcd_revision", "7"),
         ("env", "prod"),
     ]);
-    assert_eq!(read(&schema, KEY, "h:1"), Ok(Target::new(&["h:1"], expected)));
+    assert_eq!(read(&schema, KEY, "h:1"), Ok(Target::new(vec!["h:1".into()], expected)));
 }
 
 #[test]
