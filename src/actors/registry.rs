@@ -16,7 +16,7 @@ use crate::core::schema::Schema;
 use crate::core::throttle::Throttle;
 use crate::telemetry::Foreign;
 
-/// Lines about bad entries: so many at once, then one each so often.
+/// Lines about entries that are held out, and as many about those admitted again: so many at once, then one each so often.
 const WARNINGS: u32 = 20;
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -31,6 +31,9 @@ pub struct Registry {
     warnings: Throttle,
     /// Entries quarantined since the last summary that had no line of their own.
     unsaid: usize,
+    admissions: Throttle,
+    /// The same of entries that were admitted.
+    unsaid_admissions: usize,
 }
 
 impl Registry {
@@ -43,6 +46,8 @@ impl Registry {
             persister: None,
             warnings: Throttle::new(WARNINGS, WARNING_INTERVAL),
             unsaid: 0,
+            admissions: Throttle::new(WARNINGS, WARNING_INTERVAL),
+            unsaid_admissions: 0,
         }
     }
 
@@ -76,6 +81,22 @@ impl Registry {
         if more > 0 {
             warn!(more, "more entries were quarantined; --log-level debug names each");
         }
+    }
+
+    fn say_admission(&mut self, key: &[u8], ctx: &mut Context<Self>) {
+        let (key, reason) = (Foreign(key), "there is room for its target now");
+        if self.admissions.pass(Instant::now()) {
+            info!(%key, reason, "entry admitted");
+            return;
+        }
+        debug!(%key, reason, "entry admitted");
+        if self.unsaid_admissions == 0 {
+            ctx.run_later(SUMMARY_DELAY, |actor, _| {
+                let more = std::mem::take(&mut actor.unsaid_admissions);
+                info!(more, "more entries were admitted; --log-level debug names each");
+            });
+        }
+        self.unsaid_admissions += 1;
     }
 
     fn report(&self, listed: &Listed) {
@@ -122,7 +143,8 @@ impl Handler<Observed> for Registry {
     type Result = Taken;
 
     fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
-        let Applied { changed, quarantined, lookups, listed, discarded } = self.state.apply(event);
+        let Applied { changed, quarantined, admitted, lookups, listed, discarded } =
+            self.state.apply(event);
         let is_list = listed.is_some();
         if let Some(listed) = listed {
             self.report(&listed);
@@ -133,6 +155,9 @@ impl Handler<Observed> for Registry {
         }
         for quarantine in &quarantined {
             self.warn_of_quarantine(quarantine, ctx);
+        }
+        for key in &admitted {
+            self.say_admission(key, ctx);
         }
         if is_list {
             self.sum_up();

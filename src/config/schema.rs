@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use thiserror::Error;
 
@@ -123,6 +123,23 @@ pub struct SchemaArgs {
     #[arg(long, value_name = "BYTES", env = "ETCD_SD_MAX_VALUE_BYTES",
           default_value_t = Budgets::default().value)]
     pub max_value_bytes: usize,
+
+    /// The most targets that one service may have
+    ///
+    /// Those beyond wait: each is quarantined, keeps the target that it had, and is admitted by
+    /// itself when there is room again. What is published is not given up for something new.
+    #[arg(long, value_name = "NUMBER", env = "ETCD_SD_MAX_TARGETS_PER_SERVICE",
+          default_value_t = Budgets::default().service_targets, value_parser = at_least_one())]
+    pub max_targets_per_service: usize,
+
+    /// The most bytes that all targets may have together
+    ///
+    /// Counted are the addresses, and the names and texts of the labels, of each entry. The file
+    /// is a little larger: it has names of services and punctuation too. What is beyond waits, as
+    /// with --max-targets-per-service.
+    #[arg(long, value_name = "BYTES", env = "ETCD_SD_MAX_TOTAL_BYTES",
+          default_value_t = Budgets::default().total_bytes, value_parser = at_least_one())]
+    pub max_total_bytes: usize,
 }
 
 /// What is wrong with how to read the registry.
@@ -232,6 +249,8 @@ impl SchemaArgs {
                 targets: self.max_targets_per_key,
                 labels: self.max_labels,
                 value: self.max_value_bytes,
+                service_targets: self.max_targets_per_service,
+                total_bytes: self.max_total_bytes,
                 ..Budgets::default()
             },
         }
@@ -257,6 +276,11 @@ fn template(flag: &'static str, text: &str) -> Result<Template, SchemaError> {
         text: text.to_owned(),
         source,
     })
+}
+
+/// A budget of nothing would empty the file.
+fn at_least_one() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..)
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -322,6 +346,8 @@ mod tests {
             (&["--allow-address", "10/8"], &["--allow-address", "10.0.0.0/8"]),
             (&["--allow-port", "http"], &["--allow-port", "9000-9999"]),
             (&["--port", "0"], &["--port"]),
+            (&["--max-targets-per-service", "0"], &["--max-targets-per-service"]),
+            (&["--max-total-bytes", "0"], &["--max-total-bytes"]),
         ] {
             let error = schema(arguments).expect_err(&format!("{arguments:?}"));
             for needle in needles {
