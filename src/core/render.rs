@@ -7,6 +7,7 @@
 
 mod diff;
 mod join;
+mod joined;
 mod parse;
 mod piece;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use super::event::Revision;
 
 pub use diff::{Comparison, Difference, GroupDifference};
+pub use joined::Joined;
 pub use parse::NoDocument;
 pub use piece::Piece;
 
