@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Beside them the Auditor lists what etcd holds and has the registry compare itself with it
-//! (`Audit`, awaited); if they differ, it tells the watcher to list anew.
+//! (`Audit`, awaited); if they differ, it tells the watcher to list anew. For a command that only
+//! looks, a Reader takes the place of the registry, and nothing else is there.
 //!
 //! Data is sent and awaited, so a slow registry pauses the stream of etcd, and every queue is
 //! bounded. Hints carry nothing and may be dropped: a full mailbox already holds one, and
@@ -24,5 +25,6 @@ mod output;
 mod pages;
 pub mod persister;
 mod publish;
+pub mod reader;
 pub mod registry;
 pub mod watcher;
