@@ -101,7 +101,7 @@ impl Output {
                     differ => {
                         format!(
                             "{}; {differ} of {of_all} differ",
-                            balance(&sum(files), "the files")
+                            balance(&sum(files.iter()), "the files")
                         )
                     }
                 }
@@ -115,9 +115,10 @@ fn shown(path: &Path) -> String {
     Foreign(path.as_os_str().as_encoded_bytes()).to_string()
 }
 
-fn sum(files: &[Compared]) -> Difference {
+/// But for the groups.
+fn sum<'c>(files: impl Iterator<Item = &'c Compared>) -> Difference {
     let mut sum = Difference::default();
-    let compared = files.iter().filter_map(|file| file.compared.as_ref().ok());
+    let compared = files.filter_map(|file| file.compared.as_ref().ok());
     for difference in compared.filter_map(Comparison::difference) {
         sum.missing += difference.missing;
         sum.extra += difference.extra;
@@ -132,7 +133,7 @@ fn balance(difference: &Difference, whence: &str) -> String {
     let missing = count(*missing, "target");
     let labels = match relabelled {
         0 => String::new(),
-        number => format!(" ({number} of them only have other labels)"),
+        number => format!("; {number} of them with other labels only"),
     };
     format!("{missing} missing from {whence}, {extra} too many{labels}")
 }
@@ -148,21 +149,22 @@ fn write(
         writeln!(out, "{}", output.summary(wanted))?;
     }
     let is_equal = |file: &Compared| matches!(file.compared, Ok(Comparison::Equal));
-    let mut files = outputs.iter().flat_map(|output| &output.files);
-    if files.all(is_equal) {
-        return Ok(());
-    }
-    let revision = wanted.revision();
-    writeln!(out, "+ in etcd alone (revision {revision}), - in the file alone")?;
-    if quarantined > 0 {
+    let differing = sum(outputs.iter().flat_map(|output| &output.files));
+    if differing.missing + differing.extra > 0 {
+        let revision = wanted.revision();
         writeln!(
             out,
-            "{} quarantined, of which a running daemon may keep older targets: see etcd-sd check",
-            if quarantined == 1 {
-                "1 entry is".into()
-            } else {
-                format!("{quarantined} entries are")
-            }
+            "+ is in etcd (revision {revision}) and not in the file, - is in the file and not in etcd"
+        )?;
+    }
+    if differing.extra > 0 && quarantined > 0 {
+        let entries = match quarantined {
+            1 => "1 entry is".to_owned(),
+            more => format!("{more} entries are"),
+        };
+        writeln!(
+            out,
+            "{entries} quarantined, and a running daemon may keep older targets: see etcd-sd check"
         )?;
     }
     for output in outputs {

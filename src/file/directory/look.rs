@@ -1,7 +1,7 @@
 //! Looking at a target directory without a hand on it: nothing is locked, made or taken over.
 
 use super::TargetDir;
-use crate::core::render::Document;
+use crate::core::render::{Document, Piece};
 use crate::file::Error;
 use crate::file::compare::read;
 
@@ -10,7 +10,7 @@ impl TargetDir {
     /// count that etcd-sd has made, as the manifest says.
     pub fn services(&self, document: &Document) -> Result<Vec<Box<str>>, Error> {
         let manifest = self.read_manifest()?;
-        let wanted = document.pieces().map(|piece| piece.job());
+        let wanted = document.pieces().map(Piece::job);
         let found = manifest.files().map(|(_, service)| service);
         let mut services: Vec<Box<str>> = wanted.chain(found).map(Into::into).collect();
         services.retain(|service| !service.is_empty());
