@@ -3,3 +3,4 @@
 mod explaining;
 mod hostile;
 mod layouts;
+mod sources;
