@@ -20,8 +20,8 @@ use crate::telemetry::{Chain, Foreign};
 const INPUT: &str = "-";
 
 pub(super) async fn run(args: ExplainArgs) -> Result<i32, Error> {
-    let ExplainArgs { key, value, key_base64, etcd, security, schema } = args;
-    let sources = vec![schema.schema().map_err(ConfigError::from)?];
+    let ExplainArgs { key, value, key_base64, etcd, security, sources } = args;
+    let sources = sources.sources().map_err(ConfigError::from)?;
     let mut key = key.into_vec();
     if key_base64 {
         key = STANDARD.decode(key).map_err(Error::NoBase64)?;

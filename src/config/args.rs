@@ -8,8 +8,8 @@ use clap::{ArgAction, Args, Parser};
 
 use super::commands::Command;
 use super::parse::{self, Servers};
-use super::schema::SchemaArgs;
 use super::security::SecurityArgs;
+use super::sources::SourcesArgs;
 use crate::file::Mode;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -33,7 +33,7 @@ pub struct Arguments {
     pub security: SecurityArgs,
     /// What keys and values say.
     #[command(flatten)]
-    pub schema: SchemaArgs,
+    pub sources: SourcesArgs,
     /// What Prometheus reads.
     #[command(flatten)]
     pub target: TargetArgs,

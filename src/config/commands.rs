@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 
 use super::args::EtcdArgs;
 use super::output::OutputError;
-use super::schema::SchemaArgs;
 use super::security::SecurityArgs;
+use super::sources::SourcesArgs;
 use super::{ConfigError, output, parse};
 use crate::core::schema::Schema;
 use crate::etcd::{Connector, Server};
@@ -95,7 +95,7 @@ pub struct ExplainArgs {
     pub security: SecurityArgs,
     /// What keys and values say.
     #[command(flatten)]
-    pub schema: SchemaArgs,
+    pub sources: SourcesArgs,
 }
 
 /// What to check.
@@ -138,7 +138,7 @@ pub struct ReadingArgs {
     pub security: SecurityArgs,
     /// What keys and values say.
     #[command(flatten)]
-    pub schema: SchemaArgs,
+    pub sources: SourcesArgs,
     /// How long to try
     #[arg(long, value_name = "DURATION", env = "ETCD_SD_TIMEOUT", default_value = "30s",
           value_parser = parse::duration, help_heading = "Running")]
@@ -185,9 +185,9 @@ impl Command {
 impl ReadingArgs {
     /// Checks what one argument alone can't tell.
     pub fn registries(self) -> Result<Registries, ConfigError> {
-        let Self { etcd, security, schema, timeout, log_level: _ } = self;
+        let Self { etcd, security, sources, timeout, log_level: _ } = self;
         let (servers, connector) = etcd.connector(security)?;
-        let sources = vec![schema.schema()?];
+        let sources = sources.sources()?;
         let max_entries = etcd.max_entries;
         Ok(Registries { servers, connector, sources, max_entries, limit: timeout })
     }

@@ -5,3 +5,4 @@ mod diffing;
 mod explaining;
 mod hostile;
 mod layouts;
+mod sources;
