@@ -136,6 +136,10 @@ impl Pattern {
     /// What the key of this parent and name says.
     #[must_use]
     pub fn captures<'k>(&'k self, parent: &'k str, name: &'k str) -> Captures<'k> {
+        if self.is_simple() {
+            let (service, instance) = (Cow::Borrowed(parent), Cow::Borrowed(name));
+            return Captures { service, instance, ..Captures::default() };
+        }
         let mut captures = Captures::default();
         for (meaning, text) in &self.fixed {
             captures.take(meaning, Cow::Borrowed(text));
@@ -160,11 +164,15 @@ impl Pattern {
     /// Whether the parent of a key is its service.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let whole = |placeholder: &Placeholder| {
-            placeholder.meaning == Meaning::Service && !placeholder.is_percent_encoded
-        };
-        let parents = &self.segments[..self.parent];
-        matches!(parents, [one] if matches!(&**one, [Part::Placeholder(only)] if whole(only)))
+        matches!(&self.segments[..self.parent], [only] if is_all(only, &Meaning::Service))
+    }
+
+    /// Whether moreover the name is the instance, and that is all that keys say.
+    fn is_simple(&self) -> bool {
+        let names = &self.segments[self.parent..];
+        self.is_plain()
+            && self.fixed.is_empty()
+            && matches!(names, [only] if is_all(only, &Meaning::Instance))
     }
 
     /// The key of this parent and name; the inverse of [`Pattern::classify`].
@@ -201,6 +209,11 @@ impl Pattern {
             Part::Text(_) => None,
         })
     }
+}
+
+/// Whether a segment is that and nothing else, as it stands in the key.
+fn is_all(segment: &[Part], meaning: &Meaning) -> bool {
+    matches!(segment, [Part::Placeholder(only)] if only.meaning == *meaning && !only.is_percent_encoded)
 }
 
 impl<'k> Captures<'k> {
