@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr};
 use tokio::time::timeout;
+use tracing::{Span, error_span};
 
 use super::Error;
 use crate::actors::messages::{LastFailure, Stop};
@@ -21,14 +22,14 @@ pub(super) async fn read(registries: &Registries) -> Result<Vec<Reading>, Error>
     for schema in &registries.sources {
         let prefix = schema.pattern.prefix().clone();
         let (reader, reading) = Reader::new(schema.clone());
-        let watcher = EtcdWatcher::new(
-            registries.servers.clone(),
-            registries.connector.clone(),
-            prefix,
-            registries.max_entries,
-            reader.start().recipient(),
-        );
-        watchers.push(watcher.start());
+        // With one source every line of the log would say the same.
+        let is_only = registries.sources.len() == 1;
+        let span = if is_only { Span::none() } else { error_span!("source", %prefix) };
+        let (servers, connector) = (registries.servers.clone(), registries.connector.clone());
+        let observed = reader.start().recipient();
+        let watcher =
+            EtcdWatcher::new(servers, connector, prefix, registries.max_entries, observed);
+        watchers.push(watcher.within(span).start());
         pending.push(reading);
     }
     let all = async {
@@ -40,18 +41,25 @@ pub(super) async fn read(registries: &Registries) -> Result<Vec<Reading>, Error>
     };
     let limit = registries.limit;
     let readings = timeout(limit, all).await.ok().flatten();
-    let failure = if readings.is_none() { last_failure(&watchers).await } else { String::new() };
+    let failure = if readings.is_none() { failures(&watchers).await } else { String::new() };
     for watcher in &watchers {
         let _ = timeout(STOP, watcher.send(Stop)).await;
     }
     readings.ok_or(Error::NoList { limit, failure })
 }
 
-async fn last_failure(watchers: &[Addr<EtcdWatcher>]) -> String {
+/// What the last tries came to, each reason once.
+async fn failures(watchers: &[Addr<EtcdWatcher>]) -> String {
+    let mut failures = Vec::new();
     for watcher in watchers {
-        if let Ok(Some(failure)) = watcher.send(LastFailure).await {
-            return failure;
+        if let Ok(Some(failure)) = watcher.send(LastFailure).await
+            && !failures.contains(&failure)
+        {
+            failures.push(failure);
         }
     }
-    "the list came too late; give a longer --timeout".into()
+    if failures.is_empty() {
+        failures.push("the list came too late; give a longer --timeout".into());
+    }
+    failures.join("; ")
 }
