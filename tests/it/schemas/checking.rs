@@ -1,13 +1,18 @@
 //! `check` reads the registry once, sums it up, and lists what is quarantined, and why.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use etcd_client::{Txn, TxnOp};
 use serde_json::Value;
 
 use crate::support::backend::{Etcd, on_both, run};
+use crate::support::daemon::Daemon;
+use crate::support::file::TargetFile;
 use crate::support::ports::free_port;
-use crate::support::ran::{Ran, etcd_sd};
+use crate::support::process::command;
+use crate::support::ran::{Ran, ends, etcd_sd};
+use crate::support::wait::SOON;
 
 async fn check(etcd: &Etcd, more: &[&str]) -> Ran {
     etcd_sd(&[&["check", "--server", etcd.endpoint()], more].concat()).await
@@ -32,9 +37,9 @@ async fn a_good_registry_is_summed_up(etcd: Etcd) {
     assert!(ran.stdout.contains("4 in 3 groups"), "{}", ran.stdout);
     assert_eq!((number(&ran, "quarantined"), number(&ran, "ignored")), (0, 1));
     let document: usize = number(&ran, "document");
-    let once = etcd_sd(&["diff", "--server", etcd.endpoint(), "--target-file", "none"]).await;
-    assert_eq!(once.code, 5);
-    assert!(document > 100, "{}", ran.stdout);
+    let file = TargetFile::new();
+    Daemon::start(&etcd, &file, &["--once"]).exit_code(SOON).await;
+    assert_eq!(document, file.read().unwrap().len());
 }
 
 async fn what_is_quarantined_is_listed_by_key_with_its_reason(etcd: Etcd) {
@@ -143,6 +148,77 @@ async fn without_a_complete_list_in_time_it_exits_with_3_and_says_why(etcd: Etcd
     }
 }
 
+async fn several_sources_are_read_and_summed_up_and_told_apart(etcd: Etcd) {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("sources.toml");
+    let text = r#"
+        [[source]]
+        key-pattern = "/z/{service}/{instance}"
+        [[source]]
+        key-pattern = "/a/{service}/{instance}"
+        value-format = "address"
+    "#;
+    fs::write(&config, text).unwrap();
+    etcd.put("/z/web/1", "10.0.0.1:80").await;
+    etcd.put("/z/web/2", "oops").await;
+    etcd.put("/a/web/1", "10.0.0.2:80").await;
+    etcd.put("/a/web/2", "10.0.0.1:80").await;
+    etcd.put("/a/web/3", "{}").await;
+    let config = ["--config", config.to_str().unwrap()];
+    let ran = check(&etcd, &config).await;
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+    assert!(ran.stdout.contains("2 in 1 group\n"), "{}", ran.stdout);
+    for source in ["/z/{service}/{instance}: revision", "/a/{service}/{instance}: revision"] {
+        assert!(ran.stdout.contains(source), "{}", ran.stdout);
+    }
+    let (_, listed) = ran.stdout.split_once("\n\n").unwrap();
+    let keys: Vec<_> = listed.lines().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(keys, ["/a/web/3", "/z/web/2"]);
+    let ran = check(&etcd, &[&config[..], &["--json"]].concat()).await;
+    let json: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let formats = [0, 1].map(|place| json["sources"][place]["value_format"].as_str().unwrap());
+    assert_eq!(formats, ["auto", "address"]);
+    // The same as a daemon makes of them.
+    let file = TargetFile::new();
+    Daemon::start(&etcd, &file, &[&config[..], &["--once"]].concat()).exit_code(SOON).await;
+    assert_eq!(json["bytes"], file.read().unwrap().len());
+    let path = file.path().to_str().unwrap();
+    let args = ["diff", "--server", etcd.endpoint(), "--target-file", path];
+    let ran = etcd_sd(&[&args[..], &config].concat()).await;
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+}
+
+async fn the_environment_of_the_daemon_does_for_its_commands(etcd: Etcd) {
+    etcd.put("/a/web/1", "10.0.0.1:80").await;
+    let file = TargetFile::new();
+    let mut command = command(env!("CARGO_BIN_EXE_etcd-sd"));
+    command.args(["diff"]).envs(
+        [
+            ("SERVER", etcd.endpoint()),
+            ("PREFIX", "/a"),
+            ("TARGET_FILE", file.path().to_str().unwrap()),
+            ("ONCE", "true"),
+        ]
+        .map(|(name, value)| (format!("ETCD_SD_{name}"), value)),
+    );
+    let ran = ends(command, Vec::new()).await;
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stdout.contains("+ 10.0.0.1:80"), "{}", ran.stdout);
+}
+
+/// Whoever reads the first line and goes still learns how it ended.
+async fn that_nobody_reads_on_is_no_failure(etcd: Etcd) {
+    for instance in 0..5_000 {
+        etcd.put(&format!("/services/web/{instance}"), "oops").await;
+    }
+    let mut command = command("sh");
+    command.args(["-c", r#"{ "$0" check --server "$1"; echo "code $?" >&2; } | head -n 1"#]);
+    command.args([env!("CARGO_BIN_EXE_etcd-sd"), etcd.endpoint()]);
+    let ran = ends(command, Vec::new()).await;
+    assert_eq!(ran.stdout.lines().count(), 1);
+    assert_eq!(ran.stderr, "code 6\n");
+}
+
 on_both!(
     a_good_registry_is_summed_up,
     what_is_quarantined_is_listed_by_key_with_its_reason,
@@ -150,6 +226,9 @@ on_both!(
     a_hundred_thousand_bad_entries_among_a_thousand_are_all_listed_at_once,
     the_next_server_is_asked_if_one_is_dead,
     without_a_complete_list_in_time_it_exits_with_3_and_says_why,
+    several_sources_are_read_and_summed_up_and_told_apart,
+    the_environment_of_the_daemon_does_for_its_commands,
+    that_nobody_reads_on_is_no_failure,
 );
 
 #[test]

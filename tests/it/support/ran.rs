@@ -42,10 +42,14 @@ async fn run<A: Into<OsString> + Clone>(
     ends(command, input).await
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, with nothing for the program in its environment but what it has
+/// been given.
 pub(crate) async fn ends(mut command: Command, input: Vec<u8>) -> Ran {
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ETCD_SD_")) {
-        command.env_remove(name);
+    let given: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+    for (name, _) in std::env::vars_os().filter(|(name, _)| !given.contains(name)) {
+        if name.to_string_lossy().starts_with("ETCD_SD_") {
+            command.env_remove(name);
+        }
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // The embedded registry runs beside it.
