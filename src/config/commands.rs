@@ -29,9 +29,9 @@ pub enum Command {
     Explain(Box<ExplainArgs>),
     /// Read the registry once, sum it up, and list what is quarantined, and why
     ///
-    /// Takes no lock and writes nothing: it can run beside the daemon, with the same arguments.
-    /// Shows what a daemon that starts now would publish; one that has been running for long may
-    /// know older values of bad entries.
+    /// Takes no lock and writes nothing: it can run beside the daemon, in its environment or with
+    /// the same flags. Shows what a daemon that starts now would publish; one that has been running
+    /// for long may know older values of bad entries.
     ///
     /// Exits with 0 if nothing is quarantined, with 6 if something is, and with 3, and nothing on
     /// standard output, if etcd gave no complete list in time.
@@ -39,8 +39,8 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Compare the target file, and --target-dir if it is given, with the registry
     ///
-    /// Takes no lock and writes nothing: it can run beside the daemon, with the same arguments.
-    /// The first line sums up; then come the targets, + for those that are in etcd alone, - for
+    /// Takes no lock and writes nothing: it can run beside the daemon, in its environment or with
+    /// the same flags. The first line sums up; then come the targets, + for those that are in etcd alone, - for
     /// those that are in the file alone.
     ///
     /// Exits with 0 if the bytes are those that etcd-sd would write; with 5 if they are not: if
