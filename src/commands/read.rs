@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr};
 use tokio::time::timeout;
-use tracing::{Span, error_span};
+use tracing::{Span, error_span, warn};
 
 use super::Error;
 use crate::actors::messages::{LastFailure, Stop};
@@ -45,7 +45,14 @@ pub(super) async fn read(registries: &Registries) -> Result<Vec<Reading>, Error>
     for watcher in &watchers {
         let _ = timeout(STOP, watcher.send(Stop)).await;
     }
-    readings.ok_or(Error::NoList { limit, failure })
+    let readings = readings.ok_or(Error::NoList { limit, failure })?;
+    for (schema, reading) in registries.sources.iter().zip(&readings) {
+        if reading.summary.keys == 0 {
+            let prefix = schema.pattern.prefix();
+            warn!(%prefix, "there is no key below the prefix; check --prefix and --server");
+        }
+    }
+    Ok(readings)
 }
 
 /// What the last tries came to, each reason once.

@@ -206,3 +206,55 @@ impl DiffArgs {
         Ok((file, directory))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::Arguments;
+
+    fn command(arguments: &[&str]) -> Command {
+        let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
+        let args = Arguments::try_parse_from(arguments).expect("valid");
+        args.command.expect("a command")
+    }
+
+    #[test]
+    fn a_command_reads_what_the_daemon_would_and_says_less() {
+        let read = ["--server", "http://a:1,b:2", "--prefix", "/x", "--timeout", "5s"];
+        let Command::Check(args) = command(&[&["check"], &read[..]].concat()) else {
+            panic!("another command");
+        };
+        assert!(!args.json);
+        let registries = args.reading.registries().expect("valid");
+        assert_eq!((registries.servers.len(), registries.limit), (2, Duration::from_secs(5)));
+        assert_eq!(registries.sources[0].pattern.prefix().as_str(), "/x/");
+        assert_eq!(command(&["check"]).log_level(), Some(LogLevel::Warn));
+        assert_eq!(command(&["diff", "--log-level", "info"]).log_level(), Some(LogLevel::Info));
+        assert_eq!(command(&["presets"]).log_level(), None);
+    }
+
+    #[test]
+    fn the_file_the_directory_or_both_are_compared_and_one_must_be() {
+        for (arguments, outputs) in [
+            (&[][..], (true, false)),
+            (&["--target-dir", "/nowhere"][..], (true, true)),
+            (&["--target-dir", "/nowhere", "--no-target-file"][..], (false, true)),
+            (&["--target-file", "/nowhere/x.json"][..], (true, false)),
+        ] {
+            let Command::Diff(args) = command(&[&["diff"], arguments].concat()) else {
+                panic!("another command");
+            };
+            let (file, directory) = args.targets().expect("valid");
+            assert_eq!((file.is_some(), directory.is_some()), outputs, "{arguments:?}");
+        }
+        for nothing in [&["--no-target-file"][..], &["--target-file", ""]] {
+            let Command::Diff(args) = command(&[&["diff"], nothing].concat()) else {
+                panic!("another command");
+            };
+            let error = args.targets().expect_err("nothing to do").to_string();
+            assert!(error.contains("compare") && error.contains("--target-dir"), "{error}");
+        }
+    }
+}

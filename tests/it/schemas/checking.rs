@@ -128,6 +128,12 @@ async fn a_hundred_thousand_bad_entries_among_a_thousand_are_all_listed_at_once(
     assert!(took < Duration::from_secs(20), "{took:?}, without optimisation");
 }
 
+async fn an_empty_registry_is_good_and_said_to_be_empty(etcd: Etcd) {
+    let ran = check(&etcd, &[]).await;
+    assert_eq!((ran.code, number(&ran, "targets")), (0, 0));
+    assert!(ran.stderr.contains("/services/") && ran.stderr.contains("--prefix"), "{}", ran.stderr);
+}
+
 async fn the_next_server_is_asked_if_one_is_dead(etcd: Etcd) {
     etcd.put("/services/web/1", "10.0.0.1:80").await;
     let servers = format!("http://127.0.0.1:{},{}", free_port(), etcd.endpoint());
@@ -224,6 +230,7 @@ on_both!(
     what_is_quarantined_is_listed_by_key_with_its_reason,
     json_is_one_object_with_the_documented_names_and_nothing_else,
     a_hundred_thousand_bad_entries_among_a_thousand_are_all_listed_at_once,
+    an_empty_registry_is_good_and_said_to_be_empty,
     the_next_server_is_asked_if_one_is_dead,
     without_a_complete_list_in_time_it_exits_with_3_and_says_why,
     several_sources_are_read_and_summed_up_and_told_apart,
