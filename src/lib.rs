@@ -19,7 +19,8 @@
 //! ```
 //!
 //! Beside them an Auditor compares the registry with etcd now and then, and has the watcher list
-//! anew if they differ. The Persister has one output for the target file, and one for the target
+//! anew if they differ. These three are there once for each source; of several, a Merger makes one
+//! document. The Persister has one output for the target file, and one for the target
 //! directory with a file for each service; of several daemons that would write the same, one
 //! does, and the others stand by.
 //!
@@ -35,7 +36,7 @@
 //! | [`etcd`] | the edge to etcd, the only module that knows `etcd_client` |
 //! | [`mod@file`] | the edge to the disk, the only module that does file I/O: reading, replacing, locks, links, faults |
 //! | [`backoff`] | delays after failures, the only module that knows `backoff` |
-//! | [`commands`] | what the program does instead of running: explain, presets |
+//! | [`commands`] | what the program does instead of running: explain, check, diff, presets; they write nothing |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
 //! | [`telemetry`] | logs |

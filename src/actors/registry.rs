@@ -2,12 +2,11 @@
 //!
 //! What an event does is decided in [`core::registry`](crate::core::registry).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use std::sync::Arc;
-
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
-use tracing::{debug, info, warn};
+use tracing::{Span, debug, info, warn};
 
 use super::messages::{Audit, Dirty, Observed, Render, Subscribe, Taken};
 use crate::core::quarantine::Quarantine;
@@ -34,6 +33,7 @@ pub struct Registry {
     admissions: Throttle,
     /// The same of entries that were admitted.
     unsaid_admissions: usize,
+    span: Span,
 }
 
 impl Registry {
@@ -48,7 +48,14 @@ impl Registry {
             unsaid: 0,
             admissions: Throttle::new(WARNINGS, WARNING_INTERVAL),
             unsaid_admissions: 0,
+            span: Span::none(),
         }
+    }
+
+    /// Logs within `span`.
+    #[must_use]
+    pub fn within(self, span: Span) -> Self {
+        Self { span, ..self }
     }
 
     fn hint(&self) {
@@ -77,6 +84,7 @@ impl Registry {
     }
 
     fn sum_up(&mut self) {
+        let _within = self.span.clone().entered();
         let more = std::mem::take(&mut self.unsaid);
         if more > 0 {
             warn!(more, "more entries were quarantined; --log-level debug names each");
@@ -91,12 +99,15 @@ impl Registry {
         }
         debug!(%key, reason, "entry admitted");
         if self.unsaid_admissions == 0 {
-            ctx.run_later(SUMMARY_DELAY, |actor, _| {
-                let more = std::mem::take(&mut actor.unsaid_admissions);
-                info!(more, "more entries were admitted; --log-level debug names each");
-            });
+            ctx.run_later(SUMMARY_DELAY, |actor, _| actor.sum_up_admissions());
         }
         self.unsaid_admissions += 1;
+    }
+
+    fn sum_up_admissions(&mut self) {
+        let _within = self.span.clone().entered();
+        let more = std::mem::take(&mut self.unsaid_admissions);
+        info!(more, "more entries were admitted; --log-level debug names each");
     }
 
     fn report(&self, listed: &Listed) {
@@ -143,6 +154,7 @@ impl Handler<Observed> for Registry {
     type Result = Taken;
 
     fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
+        let _within = self.span.clone().entered();
         let Applied { changed, quarantined, admitted, lookups, listed, discarded } =
             self.state.apply(event);
         let is_list = listed.is_some();

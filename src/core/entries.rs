@@ -8,7 +8,6 @@
 mod budget;
 mod choice;
 mod counts;
-mod joined;
 mod listed;
 #[cfg(test)]
 mod tests;
@@ -22,11 +21,10 @@ use super::cost::Cost;
 use super::event::{KeyValue, Revision};
 use super::key::{Key, KeyError};
 use super::quarantine::Quarantine;
-use super::render::Document;
+use super::render::{Document, Joined};
 use super::schema::Schema;
 use super::service::{Entry, Service, State, Waiting};
 use budget::{Ledger, Standing};
-use joined::Joined;
 
 pub use counts::Counts;
 
