@@ -127,7 +127,8 @@ pub struct SchemaArgs {
     /// The most targets that one service may have
     ///
     /// Those beyond wait: each is quarantined, keeps the target that it had, and is admitted by
-    /// itself when there is room again. What is published is not given up for something new.
+    /// itself when there is room again. What is published is not given up for something new. With
+    /// --config, each source has a budget of its own.
     #[arg(long, value_name = "NUMBER", env = "ETCD_SD_MAX_TARGETS_PER_SERVICE",
           default_value_t = Budgets::default().service_targets, value_parser = at_least_one())]
     pub max_targets_per_service: usize,
