@@ -88,7 +88,7 @@ pub struct SchemaArgs {
     /// Let values set a label that steers Prometheus, such as __metrics_path__ or __param_*;
     /// repeat it for more
     #[arg(long = "allow-label", value_name = "NAME", env = "ETCD_SD_ALLOW_LABEL",
-          action = ArgAction::Append, value_delimiter = ',')]
+          action = ArgAction::Append, value_delimiter = ',', value_parser = allowed_label)]
     pub allowed_labels: Vec<String>,
 
     /// Quarantine entries that set this label; repeat it for more
@@ -259,6 +259,15 @@ fn template(flag: &'static str, text: &str) -> Result<Template, SchemaError> {
     })
 }
 
+fn allowed_label(name: &str) -> Result<String, String> {
+    match name {
+        "job" => Err("job is the service, which the key says; let values set another label, and \
+                      relabel that to job in Prometheus"
+            .into()),
+        _ => Ok(name.to_owned()),
+    }
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -318,6 +327,7 @@ mod tests {
             (&["--value-format", "address", "--scheme-filter", "http"], &["--scheme-filter"]),
             (&["--label", "a.b=c"], &["--label a.b", "--utf8-labels"]),
             (&["--label", "job=c"], &["--label job"]),
+            (&["--allow-label", "job"], &["--allow-label", "relabel"]),
             (&["--label", "x"], &["env=prod"]),
             (&["--allow-address", "10/8"], &["--allow-address", "10.0.0.0/8"]),
             (&["--allow-port", "http"], &["--allow-port", "9000-9999"]),
