@@ -33,7 +33,9 @@ pub(crate) fn read(bytes: &[u8]) -> Targets {
         let addresses: BTreeSet<_> = addresses.iter().map(owned).collect();
         assert_eq!(addresses.len(), strict.targets.len(), "targets twice: {group}");
         assert!(!addresses.is_empty(), "{group}");
-        addresses.iter().for_each(|address| check_address(address));
+        for address in &addresses {
+            check_address(address);
+        }
         let twice = targets.insert(labels, addresses);
         assert!(twice.is_none(), "two groups of the same labels: {group}");
     }
