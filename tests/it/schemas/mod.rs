@@ -1,5 +1,9 @@
 //! Registries as people have them: other keys, other values, and a hostile hand on both.
 
 mod explaining;
+mod garbage;
+mod heartbeats;
 mod hostile;
 mod layouts;
+mod presets;
+mod real_clients;
