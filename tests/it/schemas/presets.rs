@@ -132,10 +132,8 @@ fn key(one: &Description, number: usize) -> String {
     while let Some((before, braced)) = rest.split_once('{') {
         let (name, after) = braced.split_once('}').unwrap();
         key.push_str(before);
-        match name.split_once('=') {
-            Some((_, fixed)) => key.push_str(fixed),
-            None => key.push_str(&format!("of-{}-{number}", one.name)),
-        }
+        let any = format!("of-{}-{number}", one.name);
+        key.push_str(name.split_once('=').map_or(&any, |(_, fixed)| fixed));
         rest = after;
     }
     key + rest

@@ -16,7 +16,7 @@ const GRPC_NAMING: &[(&str, &str)] = &[
     ("grpc/users/10.0.0.3:8080", r#"{"Op":0,"Addr":"[fd00::5]:8080","Metadata":"v1"}"#),
 ];
 
-/// Patroni 4.1.5 with PostgreSQL 15, all that it keeps of a cluster of one member.
+/// Patroni 4.1.5 with `PostgreSQL` 15, all that it keeps of a cluster of one member.
 const PATRONI: &[(&str, &str)] = &[
     (
         "/service/pg-main/config",

@@ -183,13 +183,13 @@ pub(crate) fn write_config_of(home: &Path, files: &[&Path]) -> PathBuf {
         - {source_labels: [__address__], target_label: registered}\n      \
         - {target_label: __address__, replacement: '127.0.0.1:9'}\n";
     let config = home.join("prometheus.yml");
-    let mut text = String::from("global:\n  scrape_interval: 1d\nscrape_configs:\n");
-    for (number, file) in files.iter().enumerate() {
+    let jobs = files.iter().enumerate().map(|(number, file)| {
         let file = file.display();
         let sd = format!("    file_sd_configs:\n      - files: ['{file}']\n{RELABEL}");
-        text += &format!("  - job_name: file-{number}\n{sd}");
-    }
-    fs::write(&config, text).unwrap();
+        format!("  - job_name: file-{number}\n{sd}")
+    });
+    let jobs: String = jobs.collect();
+    fs::write(&config, format!("global:\n  scrape_interval: 1d\nscrape_configs:\n{jobs}")).unwrap();
     config
 }
 
