@@ -1,12 +1,14 @@
 //! The commands beside the daemon: they read and print, and write nothing.
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::config::{Command, ConfigError, ExplainArgs};
 use crate::core::event::{KeyValue, Revision};
 use crate::core::format::Format;
+use crate::core::key::Key;
 use crate::core::schema::{Explanation, Schema};
 use crate::etcd::{Connector, Server};
 use crate::telemetry::{Chain, Foreign};
@@ -57,8 +59,9 @@ pub async fn run(command: Command) -> Result<i32, Error> {
 }
 
 async fn explain(args: ExplainArgs) -> Result<i32, Error> {
-    let ExplainArgs { key, value, etcd, security, schema } = args;
-    let schema = schema.schema().map_err(ConfigError::from)?;
+    let ExplainArgs { key, value, etcd, security, sources } = args;
+    let sources = sources.sources().map_err(ConfigError::from)?;
+    let schema = source_of(&sources, key.as_bytes());
     let entry = if let Some(value) = value {
         KeyValue {
             key: key.into_bytes(),
@@ -69,7 +72,7 @@ async fn explain(args: ExplainArgs) -> Result<i32, Error> {
         }
     } else {
         let (servers, connector) = etcd.connector(security).map_err(ConfigError::from)?;
-        read(&servers, &connector, &schema, key).await?
+        read(&servers, &connector, schema, key).await?
     };
     let Explanation { steps, is_good } = schema.explain(&entry);
     let mut out = io::stdout().lock();
@@ -77,6 +80,18 @@ async fn explain(args: ExplainArgs) -> Result<i32, Error> {
         writeln!(out, "{:<9}{}", step.about, Foreign(step.text.as_bytes()))?;
     }
     Ok(if is_good { 0 } else { BAD_ENTRY })
+}
+
+/// The source that takes the key, or the one that comes closest.
+fn source_of<'s>(sources: &'s [Arc<Schema>], key: &[u8]) -> &'s Schema {
+    let closeness = |source: &&Arc<Schema>| match source.classify(key) {
+        Key::Instance { .. } => 4,
+        Key::Invalid(_) => 3,
+        Key::Service => 2,
+        Key::Ignored => usize::from(key.starts_with(source.pattern.prefix().as_str().as_bytes())),
+    };
+    // Of equals the last, which is as good as the first.
+    sources.iter().max_by_key(closeness).unwrap_or_else(|| unreachable!("there is one at least"))
 }
 
 /// Reads one key from the first member that answers.
@@ -116,7 +131,6 @@ fn presets(out: &mut impl Write) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::key::Key;
     use crate::core::pattern::Pattern;
 
     #[test]

@@ -5,6 +5,7 @@ mod output;
 mod parse;
 mod schema;
 mod security;
+mod sources;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use output::OutputError;
 pub use parse::Servers;
 pub use schema::{SchemaArgs, SchemaError};
 pub use security::{SecurityArgs, SecurityError};
+pub use sources::{SourcesArgs, SourcesError};
 
 /// Nothing that is done again and again may come more often.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -36,11 +38,11 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// How to connect to them, and as whom.
     pub connector: Connector,
-    /// What keys and values say, and where they are.
-    pub schema: Arc<Schema>,
+    /// What keys and values say, and where they are: at least one, and no key is of two.
+    pub sources: Vec<Arc<Schema>>,
     /// How often to compare everything with etcd; `None` for only after outages.
     pub audit_interval: Option<Duration>,
-    /// The most keys below the prefix.
+    /// The most keys below the prefix of one source.
     pub max_entries: usize,
     /// The single file that Prometheus reads; `None` for none.
     pub target_file: Option<TargetFile>,
@@ -82,7 +84,7 @@ pub enum ConfigError {
     },
     /// About keys, values and labels.
     #[error(transparent)]
-    Schema(#[from] SchemaError),
+    Sources(#[from] SourcesError),
     /// About TLS or authentication.
     #[error(transparent)]
     Security(#[from] SecurityError),
@@ -94,7 +96,7 @@ pub enum ConfigError {
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, security, schema, target, guard, running, command: _ } = self;
+        let Self { etcd, security, sources, target, guard, running, command: _ } = self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -119,7 +121,7 @@ impl Arguments {
         Ok(Config {
             servers,
             connector,
-            schema: schema.schema()?,
+            sources: sources.sources()?,
             audit_interval,
             max_entries: etcd.max_entries,
             target_file,

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! Beside them an Auditor compares the registry with etcd now and then, and has the watcher list
-//! anew if they differ. The Persister has one output for the target file, and one for the target
+//! anew if they differ. These three are there once for each source; of several, a Merger makes one
+//! document. The Persister has one output for the target file, and one for the target
 //! directory with a file for each service; of several daemons that would write the same, one
 //! does, and the others stand by.
 //!

@@ -14,7 +14,7 @@ use actix::{
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tracing::{Instrument, Span, debug, warn};
 
 use super::messages::{Audit, GetPosition, Relist, Resumed};
 use crate::backoff::{Backoff, spread};
@@ -50,6 +50,7 @@ pub struct Peers {
 pub struct Auditor {
     task: Option<Task>,
     outages: mpsc::Sender<()>,
+    span: Span,
 }
 
 impl Auditor {
@@ -78,7 +79,13 @@ impl Auditor {
             failures: 0,
             differences: 0,
         };
-        Self { task: Some(task), outages }
+        Self { task: Some(task), outages, span: Span::none() }
+    }
+
+    /// Logs within `span`.
+    #[must_use]
+    pub fn within(self, span: Span) -> Self {
+        Self { span, ..self }
     }
 }
 
@@ -87,7 +94,8 @@ impl Actor for Auditor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if let Some(task) = self.task.take() {
-            ctx.spawn(task.run().into_actor(self).map(|_, _, ctx| ctx.stop()));
+            let run = task.run().instrument(self.span.clone());
+            ctx.spawn(run.into_actor(self).map(|_, _, ctx| ctx.stop()));
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Audit(pub Check);
 #[rtype(result = "Option<Position>")]
 pub struct GetPosition;
 
-/// Pull, `Persister` from `EtcdWatcher`: say when the registry is known to be as new as etcd was
+/// Pull, `Persister` from `EtcdWatcher`, by way of the `Merger` if there is one: say when the registry is known to be as new as etcd was
 /// when this was asked. There is no answer for as long as etcd can't be asked.
 #[derive(Message)]
 #[rtype(result = "Result<(), Unconfirmed>")]
@@ -64,7 +64,7 @@ pub struct Dirty;
 #[rtype(result = "()")]
 pub struct Inspect;
 
-/// Pull, `Persister` from `Registry`: the newest document. `None` before the first complete
+/// Pull, `Persister` from `Registry` or `Merger`: the newest document. `None` before the first complete
 /// list and in the middle of a revision.
 #[derive(Message)]
 #[rtype(result = "Option<Document>")]

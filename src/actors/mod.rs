@@ -10,7 +10,9 @@
 //! ```
 //!
 //! Beside them the Auditor lists what etcd holds and has the registry compare itself with it
-//! (`Audit`, awaited); if they differ, it tells the watcher to list anew.
+//! (`Audit`, awaited); if they differ, it tells the watcher to list anew. Each source has a
+//! watcher, a registry and an auditor of its own; of several, a Merger makes one document for
+//! the persister.
 //!
 //! Data is sent and awaited, so a slow registry pauses the stream of etcd, and every queue is
 //! bounded. Hints carry nothing and may be dropped: a full mailbox already holds one, and
@@ -19,6 +21,7 @@
 pub mod auditor;
 mod chunks;
 pub mod drift;
+pub mod merger;
 pub mod messages;
 mod output;
 mod pages;

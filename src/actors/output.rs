@@ -7,6 +7,7 @@
 
 pub(super) mod directory;
 pub(super) mod file;
+mod known_file;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -114,27 +115,5 @@ impl Publication {
 
     pub(super) fn failed(error: Error) -> Self {
         Self { failed: Some(error), ..Self::new(Written::Before) }
-    }
-}
-
-/// Reads what Prometheus would read at `path`, as a document to compare with.
-fn parse(path: &Path, read: Result<Option<Vec<u8>>, Error>) -> Option<Document> {
-    use crate::telemetry::Chain;
-    use tracing::{info, warn};
-
-    let bytes = match read {
-        Ok(bytes) => bytes.filter(|bytes| !bytes.is_empty())?,
-        Err(error) => {
-            warn!(error = %Chain(&error), "what the target file holds is not guarded against removal");
-            return None;
-        }
-    };
-    match Document::parse(&bytes) {
-        Ok(document) => Some(document),
-        Err(error) => {
-            let path = path.display();
-            info!(%path, %error, "what the target file holds is not guarded against removal");
-            None
-        }
     }
 }

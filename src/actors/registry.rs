@@ -2,12 +2,11 @@
 //!
 //! What an event does is decided in [`core::registry`](crate::core::registry).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use std::sync::Arc;
-
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
-use tracing::{debug, info, warn};
+use tracing::{Span, debug, info, warn};
 
 use super::messages::{Audit, Dirty, Observed, Render, Subscribe, Taken};
 use crate::core::quarantine::Quarantine;
@@ -31,6 +30,7 @@ pub struct Registry {
     warnings: Throttle,
     /// Entries quarantined since the last summary that had no line of their own.
     unsaid: usize,
+    span: Span,
 }
 
 impl Registry {
@@ -43,7 +43,14 @@ impl Registry {
             persister: None,
             warnings: Throttle::new(WARNINGS, WARNING_INTERVAL),
             unsaid: 0,
+            span: Span::none(),
         }
+    }
+
+    /// Logs within `span`.
+    #[must_use]
+    pub fn within(self, span: Span) -> Self {
+        Self { span, ..self }
     }
 
     fn hint(&self) {
@@ -72,6 +79,7 @@ impl Registry {
     }
 
     fn sum_up(&mut self) {
+        let _within = self.span.clone().entered();
         let more = std::mem::take(&mut self.unsaid);
         if more > 0 {
             warn!(more, "more entries were quarantined; --log-level debug names each");
@@ -122,6 +130,7 @@ impl Handler<Observed> for Registry {
     type Result = Taken;
 
     fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
+        let _within = self.span.clone().entered();
         let Applied { changed, quarantined, lookups, listed, discarded } = self.state.apply(event);
         let is_list = listed.is_some();
         if let Some(listed) = listed {

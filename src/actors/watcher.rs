@@ -21,6 +21,7 @@ use actix::{
     ResponseFuture, WrapFuture,
 };
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument, Span};
 
 use super::messages::{
     Confirm, GetPosition, LastFailure, Observed, Relist, Resumed, Stop, Subscribe, Unconfirmed,
@@ -43,6 +44,7 @@ pub struct EtcdWatcher {
     commands: mpsc::Sender<Command>,
     asking: mpsc::Sender<Asker>,
     status: Rc<Status>,
+    span: Span,
 }
 
 /// What the task shows to whoever asks the actor.
@@ -68,7 +70,13 @@ impl EtcdWatcher {
         let (asking, asked) = mpsc::channel(QUESTIONS);
         let wire = Wire::new(prefix, max_entries, registry, receiver, asked);
         let task = Task::new(servers, connector, wire, Rc::clone(&status));
-        Self { task: Some(task), commands, asking, status }
+        Self { task: Some(task), commands, asking, status, span: Span::none() }
+    }
+
+    /// Logs within `span`.
+    #[must_use]
+    pub fn within(self, span: Span) -> Self {
+        Self { span, ..self }
     }
 }
 
@@ -77,7 +85,8 @@ impl Actor for EtcdWatcher {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if let Some(task) = self.task.take() {
-            ctx.spawn(task.run().into_actor(self).map(|(), _, ctx| ctx.stop()));
+            let run = task.run().instrument(self.span.clone());
+            ctx.spawn(run.into_actor(self).map(|(), _, ctx| ctx.stop()));
         }
     }
 }

@@ -7,8 +7,8 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::parse::{self, Servers};
-use super::schema::SchemaArgs;
 use super::security::SecurityArgs;
+use super::sources::SourcesArgs;
 use crate::file::Mode;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -32,7 +32,7 @@ pub struct Arguments {
     pub security: SecurityArgs,
     /// What keys and values say.
     #[command(flatten)]
-    pub schema: SchemaArgs,
+    pub sources: SourcesArgs,
     /// What Prometheus reads.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -75,7 +75,7 @@ pub struct ExplainArgs {
     pub security: SecurityArgs,
     /// What keys and values say.
     #[command(flatten)]
-    pub schema: SchemaArgs,
+    pub sources: SourcesArgs,
 }
 
 const AFTER_HELP: &str = "\

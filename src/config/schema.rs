@@ -285,7 +285,7 @@ mod tests {
     fn schema(arguments: &[&str]) -> Result<Arc<Schema>, String> {
         let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
         let args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        args.schema.schema().map_err(|error| error.to_string())
+        args.sources.schema.schema().map_err(|error| error.to_string())
     }
 
     #[test]

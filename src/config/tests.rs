@@ -35,7 +35,7 @@ fn the_command_line_is_sound() {
 fn without_arguments_the_documented_defaults_hold() {
     let config = parse(&[]).expect("valid");
     assert_eq!(config.servers, [Server::parse("http://127.0.0.1:2379").expect("a server")]);
-    assert_eq!(config.schema.pattern.prefix().as_str(), "/services/");
+    assert_eq!(config.sources[0].pattern.prefix().as_str(), "/services/");
     assert_eq!(config.target_file.expect("a file").path(), std::path::Path::new("tgroups.json"));
     assert_eq!(config.once, None);
     assert_eq!(config.guard, GuardSettings::default());

@@ -4,7 +4,6 @@
 //! is known for it, and harms no other entry. Beside its entries a service keeps its
 //! rendered piece of the document for as long as nothing in it changes its meaning.
 
-mod joined;
 mod listed;
 
 use std::collections::BTreeMap;
@@ -14,10 +13,9 @@ use std::sync::Arc;
 use super::event::{KeyValue, Revision};
 use super::key::{Key, KeyError};
 use super::quarantine::Quarantine;
-use super::render::Document;
+use super::render::{Document, Joined};
 use super::schema::Schema;
 use super::service::{Entry, Service, State};
-use joined::Joined;
 
 /// How many keys there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -17,11 +17,14 @@
 //! but one, and its **name**, what is left. Keys of the same parent are of one service, and
 //! stand beside each other in etcd's order.
 
+mod matching;
+mod overlap;
 mod parse;
 
 use std::borrow::Cow;
 
 use super::key::{Key, KeyError, Prefix};
+use matching::Matched;
 
 pub use parse::PatternError;
 
@@ -75,18 +78,6 @@ pub struct Captures<'k> {
     pub labels: Vec<(&'k str, Cow<'k, str>)>,
 }
 
-/// What came of matching a key.
-enum Matched {
-    /// All of it.
-    Whole,
-    /// The key ends before the pattern does.
-    Short,
-    /// It is not such a key.
-    Foreign,
-    /// It is one, and says what can't be.
-    Invalid(KeyError),
-}
-
 impl Pattern {
     /// The pattern of `<prefix>/<service>/<instance>`.
     #[must_use]
@@ -131,7 +122,7 @@ impl Pattern {
         let Ok(text) = str::from_utf8(rest) else {
             return self.classify_bytes(rest);
         };
-        match self.walk(text, &mut |_, _| {}) {
+        match self.walk(&self.segments, text, &mut |_, _| {}) {
             Matched::Whole => {
                 let (parent, name) = self.split(text);
                 Key::Instance { parent, name }
@@ -145,6 +136,10 @@ impl Pattern {
     /// What the key of this parent and name says.
     #[must_use]
     pub fn captures<'k>(&'k self, parent: &'k str, name: &'k str) -> Captures<'k> {
+        if self.is_simple() {
+            let (service, instance) = (Cow::Borrowed(parent), Cow::Borrowed(name));
+            return Captures { service, instance, ..Captures::default() };
+        }
         let mut captures = Captures::default();
         for (meaning, text) in &self.fixed {
             captures.take(meaning, Cow::Borrowed(text));
@@ -152,7 +147,7 @@ impl Pattern {
         let (parents, names) = self.segments.split_at(self.parent);
         for (segments, text) in [(parents, parent), (names, name)] {
             // It is the key of an entry: it matches.
-            let _ = self.walk_segments(segments, text, &mut |placeholder, text| {
+            let _ = self.walk(segments, text, &mut |placeholder, text| {
                 captures.take(&placeholder.meaning, placeholder.decode(text).unwrap_or_default());
             });
         }
@@ -169,11 +164,15 @@ impl Pattern {
     /// Whether the parent of a key is its service.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let whole = |placeholder: &Placeholder| {
-            placeholder.meaning == Meaning::Service && !placeholder.is_percent_encoded
-        };
-        let parents = &self.segments[..self.parent];
-        matches!(parents, [one] if matches!(&**one, [Part::Placeholder(only)] if whole(only)))
+        matches!(&self.segments[..self.parent], [only] if is_all(only, &Meaning::Service))
+    }
+
+    /// Whether moreover the name is the instance, and that is all that keys say.
+    fn is_simple(&self) -> bool {
+        let names = &self.segments[self.parent..];
+        self.is_plain()
+            && self.fixed.is_empty()
+            && matches!(names, [only] if is_all(only, &Meaning::Instance))
     }
 
     /// The key of this parent and name; the inverse of [`Pattern::classify`].
@@ -204,58 +203,17 @@ impl Pattern {
         }
     }
 
-    fn walk<'p, 'k>(
-        &'p self,
-        rest: &'k str,
-        take: &mut impl FnMut(&'p Placeholder, &'k str),
-    ) -> Matched {
-        self.walk_segments(&self.segments, rest, take)
-    }
-
-    /// Matches these segments with the text, which is all that is left.
-    fn walk_segments<'p, 'k>(
-        &'p self,
-        segments: &'p [Vec<Part>],
-        text: &'k str,
-        take: &mut impl FnMut(&'p Placeholder, &'k str),
-    ) -> Matched {
-        let mut left = Some(text);
-        let mut invalid = None;
-        for (at, segment) in segments.iter().enumerate() {
-            let Some(text) = left else { return Matched::Short };
-            let is_last = at + 1 == segments.len();
-            let part;
-            (part, left) = match text.split_once('/') {
-                Some((part, rest)) if !(is_last && self.has_rest) => (part, Some(rest)),
-                _ => (text, None),
-            };
-            if part.is_empty() {
-                if left.is_none() {
-                    return Matched::Short;
-                }
-                invalid.get_or_insert(empty(segment));
-            } else if !matches(segment, part, &mut |placeholder, text| {
-                if placeholder.decode(text).is_none() {
-                    invalid.get_or_insert(KeyError::Percent);
-                }
-                take(placeholder, text);
-            }) {
-                return Matched::Foreign;
-            }
-        }
-        match (left, invalid) {
-            (Some(_), _) if !segments.is_empty() => Matched::Foreign,
-            (_, Some(reason)) => Matched::Invalid(reason),
-            _ => Matched::Whole,
-        }
-    }
-
     fn placeholders(&self) -> impl Iterator<Item = &Meaning> {
         self.segments.iter().flatten().filter_map(|part| match part {
             Part::Placeholder(placeholder) => Some(&placeholder.meaning),
             Part::Text(_) => None,
         })
     }
+}
+
+/// Whether a segment is that and nothing else, as it stands in the key.
+fn is_all(segment: &[Part], meaning: &Meaning) -> bool {
+    matches!(segment, [Part::Placeholder(only)] if only.meaning == *meaning && !only.is_percent_encoded)
 }
 
 impl<'k> Captures<'k> {
@@ -267,68 +225,6 @@ impl<'k> Captures<'k> {
             Meaning::Label(name) => self.labels.push((name, text)),
         }
     }
-}
-
-impl Placeholder {
-    /// `None` if it is not percent-encoded UTF-8 and should be.
-    fn decode<'k>(&self, text: &'k str) -> Option<Cow<'k, str>> {
-        if !self.is_percent_encoded || !text.contains('%') {
-            return Some(Cow::Borrowed(text));
-        }
-        let mut bytes = Vec::with_capacity(text.len());
-        let mut rest = text.as_bytes();
-        while let Some((&first, after)) = rest.split_first() {
-            rest = after;
-            if first != b'%' {
-                bytes.push(first);
-                continue;
-            }
-            let digits = str::from_utf8(rest.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?);
-            rest = &rest[2..];
-        }
-        String::from_utf8(bytes).ok().filter(|text| !text.is_empty()).map(Cow::Owned)
-    }
-}
-
-/// Matches one segment, and hands over what its placeholders stand for.
-fn matches<'p, 'k>(
-    segment: &'p [Part],
-    text: &'k str,
-    take: &mut impl FnMut(&'p Placeholder, &'k str),
-) -> bool {
-    let mut left = text;
-    let mut parts = segment.iter().peekable();
-    while let Some(part) = parts.next() {
-        match part {
-            Part::Text(text) => match left.strip_prefix(&**text) {
-                Some(rest) => left = rest,
-                None => return false,
-            },
-            Part::Placeholder(placeholder) => {
-                let end = match parts.peek() {
-                    // A placeholder stands for one character at least.
-                    Some(Part::Text(next)) => left
-                        .char_indices()
-                        .nth(1)
-                        .and_then(|(at, _)| left[at..].find(&**next).map(|found| at + found)),
-                    _ => Some(left.len()).filter(|&end| end > 0),
-                };
-                let Some(end) = end else { return false };
-                take(placeholder, &left[..end]);
-                left = &left[end..];
-            }
-        }
-    }
-    left.is_empty()
-}
-
-/// What is wrong with a key whose segment is empty, and not the last one.
-fn empty(segment: &[Part]) -> KeyError {
-    let is_service = segment.iter().any(
-        |part| matches!(part, Part::Placeholder(placeholder) if placeholder.meaning == Meaning::Service),
-    );
-    if is_service { KeyError::EmptyService } else { KeyError::EmptySegment }
 }
 
 #[cfg(test)]

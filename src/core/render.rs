@@ -6,6 +6,7 @@
 //! which they don't differ, so a change costs the rendering of its service alone.
 
 mod join;
+mod joined;
 mod parse;
 mod piece;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use super::event::Revision;
 
+pub use joined::Joined;
 pub use parse::NoDocument;
 pub use piece::Piece;
 

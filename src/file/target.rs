@@ -71,12 +71,6 @@ impl TargetFile {
         &self.path
     }
 
-    /// The directory that holds it, or the link to it.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        directory_of(&self.path)
-    }
-
     /// The permissions that it is to have; `None` for those that it has.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {

@@ -11,13 +11,12 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
+use super::known_file::KnownFile;
 use super::{Claim, Drifted, Look, Output, Publication, Written};
 use crate::actors::publish;
-use crate::core::damping::Damping;
-use crate::core::persist::Known;
 use crate::core::render::{Document, Piece};
 use crate::core::split::Files;
-use crate::file::{Access, Asked, Drift, Error, Identity, Inventory, Lock, Mode, TargetDir};
+use crate::file::{Asked, Drift, Error, Identity, Inventory, Lock, TargetDir};
 use crate::telemetry::Chain;
 use round::Round;
 
@@ -36,21 +35,9 @@ struct State {
     /// What they hold, but for those that went astray.
     contents: Files,
     /// Those that are there, or should be.
-    files: BTreeMap<Box<str>, OneFile>,
+    files: BTreeMap<Box<str>, KnownFile>,
     /// How the manifest is not as it was.
     manifest: Option<Drift>,
-}
-
-/// What is known of one file.
-#[derive(Default)]
-struct OneFile {
-    /// `None` if it was never seen to hold what it should.
-    known: Option<Known<Option<Identity>>>,
-    /// Whose it should be, and who may read it: what the operator set, not what a foreign file in
-    /// its place has.
-    access: Access,
-    drift: Option<Drift>,
-    damping: Damping,
 }
 
 impl DirectoryOutput {
@@ -64,12 +51,12 @@ impl DirectoryOutput {
         let mut files = BTreeMap::new();
         let now = publish::now();
         for (service, looks) in found.looks {
-            files.insert(service, OneFile::new(Some(looks), now));
+            files.insert(service, KnownFile::new(Some(looks), now));
         }
         for service in found.astray {
             let looks = self.directory.identity(&service)?;
             contents.strayed(&service);
-            files.insert(service, OneFile::new(looks, now));
+            files.insert(service, KnownFile::new(looks, now));
         }
         self.state = Some(State { inventory, contents, files, manifest: None });
         Ok(())
@@ -80,7 +67,8 @@ impl DirectoryOutput {
     fn rediscover(&mut self) -> Result<(), Error> {
         let Some(state) = &mut self.state else { return Ok(()) };
         let files = &state.files;
-        let is_known = |service: &str, looks| files.get(service).is_some_and(|it| it.was(looks));
+        let is_known =
+            |service: &str, looks| files.get(service).is_some_and(|it| it.was(Some(looks)));
         for service in self.directory.rediscover(&mut state.inventory, is_known)? {
             state.contents.strayed(&service);
             state.files.entry(service).or_default();
@@ -130,7 +118,7 @@ impl Output for DirectoryOutput {
             if file.looks_right(seen, thorough, now) {
                 continue;
             }
-            let drift = |file: &OneFile, contents: &Files| {
+            let drift = |file: &KnownFile, contents: &Files| {
                 let drift = drift(&self.directory, contents.held().piece(service), seen)?;
                 let is_shut = file.is_shut(seen, self.directory.mode());
                 Ok::<_, Error>(drift.or(is_shut.then_some(Drift::Access)))
@@ -144,10 +132,10 @@ impl Output for DirectoryOutput {
                     None => state.contents.returned(service),
                     Some(_) => state.contents.strayed(service),
                 }
-                file.known = Some(Known::new(seen, now));
+                file.looked(seen, now);
                 continue;
             }
-            let due = file.damping.not_before(now);
+            let due = file.not_before(now);
             if due > now {
                 look.again = Some(look.again.map_or(due, |earlier| earlier.min(due)));
                 continue;
@@ -200,43 +188,7 @@ impl Output for DirectoryOutput {
 
     fn is_fight(&self, now: Instant) -> bool {
         let files = self.state.iter().flat_map(|state| state.files.values());
-        files.into_iter().any(|file| file.damping.is_fight(now))
-    }
-}
-
-impl OneFile {
-    fn new(looks: Option<Identity>, now: Instant) -> Self {
-        let access = looks.and_then(Identity::access).unwrap_or_default();
-        Self { known: Some(Known::new(looks, now)), access, ..Self::default() }
-    }
-
-    fn was(&self, looks: Identity) -> bool {
-        self.known.as_ref().is_some_and(|known| known.looks_like(&Some(looks)))
-    }
-
-    /// Whether somebody has changed its permissions to what they should not be.
-    fn is_shut(&self, seen: Option<Identity>, wanted: Option<Mode>) -> bool {
-        seen.is_some_and(|seen| !self.was(seen) && !seen.permits(wanted))
-    }
-
-    fn looks_right(&self, seen: Option<Identity>, thorough: bool, now: Instant) -> bool {
-        let Some(known) = &self.known else { return false };
-        known.looks_like(&seen) && !(thorough && known.is_unsettled(now))
-    }
-
-    /// It was found to hold what it should, while it looked like `seen`.
-    fn confirm(&mut self, seen: Option<Identity>, now: Instant) {
-        self.access = seen.and_then(Identity::access).unwrap_or(self.access);
-        match &mut self.known {
-            Some(known) => known.confirm(seen, now),
-            None => self.known = Some(Known::new(seen, now)),
-        }
-    }
-
-    /// It was written now, and looks like this.
-    fn written(&mut self, looks: Identity) {
-        self.access = looks.access().unwrap_or(self.access);
-        self.known = Some(Known::new(Some(looks), publish::now()));
+        files.into_iter().any(|file| file.is_fight(now))
     }
 }
 

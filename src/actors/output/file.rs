@@ -5,12 +5,11 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
+use super::known_file::KnownFile;
 use super::{Claim, Drifted, Look, Output, Publication, Written};
-use crate::actors::publish;
-use crate::core::damping::Damping;
-use crate::core::persist::{Known, Plan, plan};
+use crate::core::persist::{Plan, plan};
 use crate::core::render::Document;
-use crate::file::{Access, Asked, Drift, Error, Identity, Lock, Place, Replaced, TargetFile};
+use crate::file::{Asked, Drift, Error, Identity, Lock, Place, Replaced, TargetFile};
 use crate::telemetry::Chain;
 
 /// The target file, and what is known of it.
@@ -22,12 +21,7 @@ pub(in crate::actors) struct FileOutput {
     lock: Option<Lock>,
     /// The document that the file was last known to hold.
     published: Option<Document>,
-    known: Option<Known<Option<Identity>>>,
-    /// Whose the file should be, and who may read it: what the operator set, not what a foreign
-    /// file in its place has.
-    access: Access,
-    drift: Option<Drift>,
-    damping: Damping,
+    known: KnownFile,
 }
 
 impl FileOutput {
@@ -38,10 +32,7 @@ impl FileOutput {
             vouched: None,
             lock: None,
             published: None,
-            known: None,
-            access: Access::default(),
-            drift: None,
-            damping: Damping::default(),
+            known: KnownFile::default(),
         }
     }
 
@@ -50,43 +41,39 @@ impl FileOutput {
     }
 
     fn forget(&mut self) {
-        (self.published, self.known, self.drift, self.lock) = (None, None, None, None);
+        (self.published, self.lock) = (None, None);
+        self.known.forget();
     }
 
     fn try_publish(&mut self, document: &Document, now: Instant) -> Result<Publication, Error> {
         let place = self.place()?;
-        let planned = plan(self.published.as_ref(), document, self.drift.is_some());
+        let has_drifted = self.known.drift.is_some();
+        let planned = plan(self.published.as_ref(), document, has_drifted);
         let mut done = Publication::new(Written::Before);
         if planned != Plan::Keep {
             let seen = place.identity()?;
             // What a foreign file has is not the operator's wish.
-            if self.drift.is_none() || planned == Plan::Compare {
-                self.access = seen.and_then(Identity::access).unwrap_or(self.access);
+            if !has_drifted || planned == Plan::Compare {
+                self.known.permitted(seen);
             }
-            self.access.mode = self.file.mode().unwrap_or(self.access.mode);
+            let mut access = self.known.access;
+            access.mode = self.file.mode().unwrap_or(access.mode);
             let is_right = planned == Plan::Compare
-                && seen
-                    .and_then(Identity::access)
-                    .is_none_or(|found| found.mode == self.access.mode)
+                && seen.and_then(Identity::access).is_none_or(|found| found.mode == access.mode)
                 && place.compare(document)?.is_none();
             if is_right {
-                self.known = Some(Known::new(seen, now));
+                self.known.confirm(seen, now);
                 done.written = Written::Elsewhere;
             } else {
                 let begun = Instant::now();
-                let Replaced { identity, unsynced, unseen } =
-                    place.replace(document, self.access)?;
-                self.known = Some(Known::new(Some(identity), publish::now()));
+                let Replaced { identity, unsynced, unseen } = place.replace(document, access)?;
+                self.known.written(identity);
                 (done.unsynced, done.unseen) = (unsynced, unseen);
                 done.written = Written::Now { files: 1, took: begun.elapsed() };
             }
         }
-        // Before the first publish nobody had told the file to hold anything.
-        if let Some(found) = self.drift.take()
-            && self.published.is_some()
-        {
+        if let Some(found) = self.known.healed(now) {
             done.healed.push(Drifted { path: place.path().to_owned(), found });
-            self.damping.healed(now);
         }
         self.published = Some(document.clone());
         if self.lock.is_none() {
@@ -134,41 +121,33 @@ impl Output for FileOutput {
 
     fn baseline(&self) -> Option<Document> {
         let place = self.place().ok()?;
-        super::parse(place.path(), place.read())
+        parse(place.path(), place.read())
     }
 
     fn look(&mut self, thorough: bool, now: Instant) -> Result<Look, Error> {
         let place = self.place()?;
         let seen = place.identity()?;
-        let Some(known) = &mut self.known else {
-            self.known = Some(Known::new(seen, now));
-            return Ok(Look::default());
-        };
-        let looks_right = known.looks_like(&seen);
-        if looks_right && !(thorough && known.is_unsettled(now)) {
+        if self.known.looks_right(seen, thorough, now) {
             return Ok(Look::default());
         }
         let Some(published) = &self.published else {
-            known.confirm(seen, now);
-            if !looks_right {
+            if self.known.is_known() && !self.known.was(seen) {
                 let (path, found) = (place.path().display(), Drift::by_looks(seen));
                 info!(%path, %found, "the target file changed; left alone until the first complete list");
             }
+            self.known.looked(seen, now);
             return Ok(Look::default());
         };
-        let due = self.damping.not_before(now);
+        let due = self.known.not_before(now);
         if due > now {
             return Ok(Look { drift: Vec::new(), again: Some(due) });
         }
-        self.drift = place.compare(published)?;
-        let wanted = self.file.mode();
-        if self.drift.is_none() && !looks_right && seen.is_some_and(|seen| !seen.permits(wanted)) {
-            self.drift = Some(Drift::Access);
+        let is_shut = self.known.is_shut(seen, self.file.mode());
+        self.known.drift = place.compare(published)?.or(is_shut.then_some(Drift::Access));
+        if self.known.drift.is_none() {
+            self.known.confirm(seen, now);
         }
-        if self.drift.is_none() {
-            known.confirm(seen, now);
-        }
-        let drift = self.drift.map(|found| Drifted { path: place.path().to_owned(), found });
+        let drift = self.known.drift.map(|found| Drifted { path: place.path().to_owned(), found });
         Ok(Look { drift: drift.into_iter().collect(), again: None })
     }
 
@@ -185,7 +164,26 @@ impl Output for FileOutput {
     }
 
     fn is_fight(&self, now: Instant) -> bool {
-        self.damping.is_fight(now)
+        self.known.is_fight(now)
+    }
+}
+
+/// Reads what Prometheus would read at `path`, as a document to compare with.
+fn parse(path: &Path, read: Result<Option<Vec<u8>>, Error>) -> Option<Document> {
+    let bytes = match read {
+        Ok(bytes) => bytes.filter(|bytes| !bytes.is_empty())?,
+        Err(error) => {
+            warn!(error = %Chain(&error), "what the target file holds is not guarded against removal");
+            return None;
+        }
+    };
+    match Document::parse(&bytes) {
+        Ok(document) => Some(document),
+        Err(error) => {
+            let path = path.display();
+            info!(%path, %error, "what the target file holds is not guarded against removal");
+            None
+        }
     }
 }
 
@@ -195,6 +193,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::actors::publish;
     use crate::core::event::Revision;
     use crate::core::render::Piece;
     use crate::core::value::Target;

@@ -38,6 +38,25 @@ async fn standby(etcd: &Etcd, file: &TargetFile, first: &Daemon) -> Daemon {
     daemon
 }
 
+/// One that writes while much changes, another one that stands by, and a reader.
+struct Pair {
+    churn: Churn,
+    first: Daemon,
+    reader: Reader,
+    second: Daemon,
+}
+
+impl Pair {
+    async fn start(etcd: &Arc<Etcd>, file: &TargetFile) -> Self {
+        let churn = Churn::start(etcd, PACE);
+        let first = Daemon::start(etcd, file, &AT_ONCE);
+        first.wait_for_log("published").await;
+        let reader = Reader::start(file);
+        let second = standby(etcd, file, &first).await;
+        Self { churn, first, reader, second }
+    }
+}
+
 async fn takes_over(daemon: &Daemon) {
     daemon.says("WARN", &["taking over"]).await;
 }
@@ -45,11 +64,7 @@ async fn takes_over(daemon: &Daemon) {
 async fn one_writes_the_other_stands_by_and_takes_over_within_two_seconds(etcd: Etcd) {
     let etcd = Arc::new(etcd);
     let file = TargetFile::new();
-    let mut churn = Churn::start(&etcd, PACE);
-    let mut first = Daemon::start(&etcd, &file, &AT_ONCE);
-    first.wait_for_log("published").await;
-    let reader = Reader::start(&file);
-    let mut second = standby(&etcd, &file, &first).await;
+    let Pair { mut churn, mut first, reader, mut second } = Pair::start(&etcd, &file).await;
     tokio::time::sleep(CHURN).await;
     assert_eq!(writes(&second), 0);
     assert_eq!(second.said("INFO", &[STANDBY]).len(), 1, "said once");
@@ -140,11 +155,7 @@ async fn a_standby_that_is_stopped_leaves_what_is_pending_to_the_holder(etcd: Et
 async fn a_lock_that_is_removed_does_not_lead_to_two_writers_for_good(etcd: Etcd) {
     let etcd = Arc::new(etcd);
     let file = TargetFile::new();
-    let mut churn = Churn::start(&etcd, PACE);
-    let mut first = Daemon::start(&etcd, &file, &AT_ONCE);
-    first.wait_for_log("published").await;
-    let reader = Reader::start(&file);
-    let mut second = standby(&etcd, &file, &first).await;
+    let Pair { mut churn, mut first, reader, mut second } = Pair::start(&etcd, &file).await;
     fs::remove_dir_all(file.directory().join(STAGE)).unwrap();
     // Long enough for whoever has lost the lock to notice.
     tokio::time::sleep(QUIET).await;

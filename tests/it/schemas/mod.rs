@@ -7,3 +7,4 @@ mod hostile;
 mod layouts;
 mod presets;
 mod real_clients;
+mod sources;

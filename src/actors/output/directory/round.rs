@@ -91,8 +91,7 @@ impl<'o> Round<'o> {
                 Ok(looks) => {
                     let file = files.entry(service.into()).or_default();
                     file.written(looks);
-                    if let Some(found) = file.drift.take() {
-                        file.damping.healed(self.now);
+                    if let Some(found) = file.healed(self.now) {
                         self.healed.push(Drifted { path: self.directory.file(service), found });
                     }
                     written.push(piece.clone());
