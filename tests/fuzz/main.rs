@@ -18,6 +18,7 @@ mod schemas;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use etcd_sd::core::format::template::Template;
+use etcd_sd::core::key::Key;
 use etcd_sd::core::pattern::Pattern;
 use etcd_sd::core::schema::Schema;
 use fastrand::Rng;
@@ -112,6 +113,36 @@ fn whatever_the_pattern_a_key_is_read_back_from_what_it_says() {
         let keys = [filled(&text).into_bytes(), rng.choice(&keys).unwrap().clone()];
         let entries = keys.map(|key| (key, case.value.clone()));
         case.holds(&entries);
+    });
+}
+
+#[test]
+fn no_key_is_matched_by_two_patterns_that_are_said_not_to_overlap() {
+    let (cases, keys) = (schemas::all(), corpus::keys());
+    let patterns: Vec<_> =
+        cases.iter().map(|case| case.schema.pattern.as_str().as_bytes().to_vec()).collect();
+    fuzz(|rng| {
+        let known = rng.choice(&patterns).unwrap();
+        let texts = [(); 2].map(|()| {
+            let text = mutate::mutated(known, &patterns, rng);
+            // Both are read at once, at every pair of places.
+            String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned()
+        });
+        let [Ok(one), Ok(other)] = texts.each_ref().map(|text| Pattern::parse(text)) else {
+            return;
+        };
+        let overlap = one.overlaps(&other);
+        assert_eq!(overlap, other.overlaps(&one), "{texts:?}");
+        assert!(one.overlaps(&one) && other.overlaps(&other), "{texts:?}");
+        for text in &texts {
+            let key = filled(text).into_bytes();
+            for key in [mutate::mutated(&key, &keys, rng), key] {
+                let is_of =
+                    |pattern: &Pattern| matches!(pattern.classify(&key), Key::Instance { .. });
+                let both = is_of(&one) && is_of(&other);
+                assert!(overlap || !both, "{texts:?} both match {}", key.escape_ascii());
+            }
+        }
     });
 }
 
