@@ -1,6 +1,7 @@
 //! The command line and the environment, checked and turned into a [`Config`].
 
 mod args;
+mod commands;
 mod output;
 mod parse;
 mod schema;
@@ -18,7 +19,8 @@ use crate::core::schema::Schema;
 use crate::etcd::{Connector, Patience, Server};
 use crate::file::{TargetDir, TargetFile};
 
-pub use args::{Arguments, Command, EtcdArgs, ExplainArgs, GuardArgs, RunningArgs, TargetArgs};
+pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
+pub use commands::{CheckArgs, Command, DiffArgs, ExplainArgs, ReadingArgs, Registries};
 pub use output::OutputError;
 pub use parse::Servers;
 pub use schema::{SchemaArgs, SchemaError};

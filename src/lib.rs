@@ -36,7 +36,7 @@
 //! | [`etcd`] | the edge to etcd, the only module that knows `etcd_client` |
 //! | [`mod@file`] | the edge to the disk, the only module that does file I/O: reading, replacing, locks, links, faults |
 //! | [`backoff`] | delays after failures, the only module that knows `backoff` |
-//! | [`commands`] | what the program does instead of running: explain, presets |
+//! | [`commands`] | what the program does instead of running: explain, check, diff, presets; they write nothing |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
 //! | [`telemetry`] | logs |

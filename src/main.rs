@@ -5,7 +5,7 @@ use std::process::exit;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use etcd_sd::commands;
-use etcd_sd::config::Arguments;
+use etcd_sd::config::{Arguments, Command};
 use etcd_sd::telemetry::{self, Chain};
 use tracing::error;
 
@@ -13,7 +13,9 @@ fn main() {
     let system = actix::System::new();
     system.block_on(async { etcd_sd::outlive_requests() });
     let args = Arguments::parse();
-    telemetry::init(args.running.log_level, args.running.log_format);
+    let command = args.command.as_ref();
+    let log_level = command.and_then(Command::log_level).unwrap_or(args.running.log_level);
+    telemetry::init(log_level, args.running.log_format);
     if let Some(command) = args.command {
         let code = system.block_on(commands::run(command)).unwrap_or_else(|error| {
             error!(error = %Chain(&error), "failed");

@@ -12,7 +12,8 @@
 //! Beside them the Auditor lists what etcd holds and has the registry compare itself with it
 //! (`Audit`, awaited); if they differ, it tells the watcher to list anew. Each source has a
 //! watcher, a registry and an auditor of its own; of several, a Merger makes one document for
-//! the persister.
+//! the persister. For a command that only looks, a Reader takes the place of a registry, and
+//! there is nothing else but watchers.
 //!
 //! Data is sent and awaited, so a slow registry pauses the stream of etcd, and every queue is
 //! bounded. Hints carry nothing and may be dropped: a full mailbox already holds one, and
@@ -27,5 +28,6 @@ mod output;
 mod pages;
 pub mod persister;
 mod publish;
+pub mod reader;
 pub mod registry;
 pub mod watcher;

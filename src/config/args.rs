@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser};
 
+use super::commands::Command;
 use super::parse::{self, Servers};
 use super::security::SecurityArgs;
 use super::sources::SourcesArgs;
@@ -47,37 +48,6 @@ pub struct Arguments {
     pub command: Option<Command>,
 }
 
-/// What to do instead of running: these read and print, and write nothing.
-#[allow(clippy::doc_markdown, reason = "the comments are the text of --help")]
-#[derive(Clone, Debug, Subcommand)]
-pub enum Command {
-    /// Show step by step what a key and its value become, or why not
-    ///
-    /// Exits with 0 if the entry is published, and with 6 if it is quarantined or ignored.
-    Explain(Box<ExplainArgs>),
-    /// List the value formats, with an example of a key and a value of each
-    Presets,
-}
-
-/// What to explain.
-#[derive(Clone, Debug, Args)]
-pub struct ExplainArgs {
-    /// The whole key
-    #[arg(id = "etcd_key", value_name = "KEY")]
-    pub key: String,
-    /// Its value; read from etcd if it is not given
-    pub value: Option<String>,
-    /// Where to read it.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
-    /// How to know the servers, and what they know us by.
-    #[command(flatten)]
-    pub security: SecurityArgs,
-    /// What keys and values say.
-    #[command(flatten)]
-    pub sources: SourcesArgs,
-}
-
 const AFTER_HELP: &str = "\
 Durations: 250ms, 2s, 5m.
 
@@ -86,8 +56,9 @@ SIGHUP reads certificates and the password anew, connects and lists anew;
 SIGUSR1 lets the removals through that the guard holds.
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or a target file that is not
-ours, 3 no complete list from etcd in time (--once), 4 too many targets would be removed
-(--once), 6 explain: the entry is not published.
+ours, 3 no complete list from etcd in time (--once, explain, check, diff), 4 too many
+targets would be removed (--once), 5 diff: the files are not what etcd has, 6 explain: the
+entry is not published, check: something is quarantined.
 
 Prometheus:
   scrape_configs:

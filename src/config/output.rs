@@ -51,6 +51,9 @@ pub enum OutputError {
     /// The daemon would do nothing.
     #[error("nothing is left to write: give --target-file PATH, or --target-dir DIR, or both")]
     Nothing,
+    /// There is no path.
+    #[error("nothing is left to compare: give --target-file PATH, or --target-dir DIR, or both")]
+    NothingToCompare,
     /// They contradict each other.
     #[error("--in-place is about the target file, and there is none; leave one of the two away")]
     NothingInPlace,
@@ -92,19 +95,25 @@ pub(super) fn check(
     Ok((file, directory))
 }
 
-fn check_file(path: &Path, args: &TargetArgs) -> Result<TargetFile, OutputError> {
+/// The file of that path, whether it can be written or not.
+pub(super) fn named(path: &Path) -> Result<TargetFile, OutputError> {
     if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(OutputError::NoFileName(path.to_owned()));
     }
     if path.is_dir() {
         return Err(OutputError::IsDirectory(path.to_owned()));
     }
+    Ok(TargetFile::new(path.to_owned()))
+}
+
+fn check_file(path: &Path, args: &TargetArgs) -> Result<TargetFile, OutputError> {
+    let file = named(path)?;
     if !ENDINGS.iter().any(|&ending| path.extension().is_some_and(|found| found == ending)) {
         return Err(OutputError::Ending(path.to_owned()));
     }
     check_directory("target-file", path, directory_of(path))?;
     let options = Options { mode: args.file_mode, in_place: args.in_place, force: args.force };
-    Ok(TargetFile::new(path.to_owned()).written(options))
+    Ok(file.written(options))
 }
 
 fn check_directory(flag: &'static str, path: &Path, directory: &Path) -> Result<(), OutputError> {

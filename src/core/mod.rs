@@ -14,7 +14,8 @@
 //! | `service` | which targets an entry stands for, and a service's piece of the document |
 //! | [`quarantine`] | what is said of an entry that can't become a target |
 //! | [`registry`] | when a list replaces the entries, and when they may be rendered |
-//! | [`render`] | the bytes of the document |
+//! | [`render`] | the bytes of the document, and how a file differs from it |
+//! | [`summary`] | what one reading of the registry came to, in numbers |
 //! | [`file_name`] | which file of a target directory is a service's |
 //! | [`split`] | which files of a target directory to write, and in which order |
 //! | [`paging`] | how many keys the next page of a list asks for |
@@ -52,6 +53,7 @@ pub mod schema;
 mod service;
 pub mod session;
 pub mod split;
+pub mod summary;
 pub mod throttle;
 pub mod value;
 pub mod witness;

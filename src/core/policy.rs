@@ -99,13 +99,17 @@ impl Default for Budgets {
 impl Policy {
     /// Whether a value of this length is looked into at all.
     pub fn admit_value(&self, bytes: usize) -> Result<(), PolicyError> {
-        within("bytes in the value", bytes, self.budgets.value)
+        within("bytes in the value (--max-value-bytes)", bytes, self.budgets.value)
     }
 
     /// Admits addresses, each `host:port`, with the labels that keys and values give them.
     pub fn admit(&self, addresses: &[Box<str>], labels: &Labels) -> Result<(), PolicyError> {
-        within("targets in the value", addresses.len(), self.budgets.targets)?;
-        within("labels", labels.len(), self.budgets.labels)?;
+        within(
+            "targets in the value (--max-targets-per-key)",
+            addresses.len(),
+            self.budgets.targets,
+        )?;
+        within("labels (--max-labels)", labels.len(), self.budgets.labels)?;
         for (name, value) in labels {
             self.admit_label(name)?;
             self.admit_text("a label", value)?;

@@ -5,6 +5,7 @@
 //! every host. The document is held in pieces, one a service: documents share the pieces in
 //! which they don't differ, so a change costs the rendering of its service alone.
 
+mod diff;
 mod join;
 mod joined;
 mod parse;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use super::event::Revision;
 
+pub use diff::{Comparison, Difference, GroupDifference};
 pub use joined::Joined;
 pub use parse::NoDocument;
 pub use piece::Piece;
@@ -97,6 +99,13 @@ impl Document {
     #[must_use]
     pub fn services(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// How many groups are in it.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        // Each stands on a line of its own: in JSON no text has the end of a line.
+        self.pieces.iter().map(|piece| piece.text().lines().count()).sum()
     }
 
     /// How many targets are in it, each counted once a group.

@@ -5,6 +5,7 @@
 
 mod batch;
 mod inventory;
+mod look;
 
 use std::fs;
 use std::io::{self, ErrorKind};

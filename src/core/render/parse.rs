@@ -26,7 +26,7 @@ pub struct NoDocument {
 /// A target group, by Prometheus' rules: it refuses a file with any other field.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ReadGroup<'d> {
+pub(super) struct ReadGroup<'d> {
     #[serde(borrow)]
     targets: Option<Vec<Text<'d>>>,
     #[serde(borrow)]
@@ -134,7 +134,7 @@ impl Piece {
         addresses.flatten().map(|address| address.0).collect()
     }
 
-    fn groups(&self) -> impl Iterator<Item = ReadGroup<'_>> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = ReadGroup<'_>> {
         // A group stands on a line of its own: in JSON no text has the end of a line.
         self.text().lines().map(|line| {
             serde_json::from_str(line.trim_end_matches(',')).unwrap_or_else(|error| {
@@ -145,7 +145,7 @@ impl Piece {
 }
 
 /// The groups of one job, those with the same labels as one.
-fn merged<'g>(groups: &'g [ReadGroup<'_>]) -> Groups<'g> {
+pub(super) fn merged<'g>(groups: &'g [ReadGroup<'_>]) -> Groups<'g> {
     let mut merged = Groups::new();
     for group in groups {
         group.add_to(&mut merged);

@@ -1,5 +1,7 @@
 //! Registries as people have them: other keys, other values, and a hostile hand on both.
 
+mod checking;
+mod diffing;
 mod explaining;
 mod garbage;
 mod heartbeats;

@@ -8,6 +8,7 @@
 //!                                           target_dir
 //! ```
 //!
+//! Beside the daemon: `ran`, a command that runs to its end.
 //! Below them: `process` (children that die with their test), `ports`, `wait`, and
 //! `volume` (file systems that a test mounts), where `rights` allow it.
 //! Nothing here sleeps for a guess: `wait` looks until a condition holds or its
@@ -30,6 +31,7 @@ pub(crate) mod log;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod ran;
 pub(crate) mod random;
 pub(crate) mod reader;
 pub(crate) mod render;

@@ -1,0 +1,260 @@
+//! What the program does instead of running, and the arguments of each command.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
+use clap::{Args, Subcommand};
+
+use super::args::EtcdArgs;
+use super::output::OutputError;
+use super::security::SecurityArgs;
+use super::sources::SourcesArgs;
+use super::{ConfigError, output, parse};
+use crate::core::schema::Schema;
+use crate::etcd::{Connector, Server};
+use crate::file::{TargetDir, TargetFile};
+use crate::telemetry::LogLevel;
+
+/// What to do instead of running: these read and print, and write nothing.
+#[allow(clippy::doc_markdown, reason = "the comments are the text of --help")]
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show step by step what a key and its value become, or why not
+    ///
+    /// Exits with 0 if the entry is published, and with 6 if it is quarantined or ignored.
+    #[command(after_long_help = EXPLAIN_EXAMPLES)]
+    Explain(Box<ExplainArgs>),
+    /// Read the registry once, sum it up, and list what is quarantined, and why
+    ///
+    /// Takes no lock and writes nothing: it can run beside the daemon, in its environment or with
+    /// the same flags. Shows what a daemon that starts now would publish; one that has been running
+    /// for long may know older values of bad entries.
+    ///
+    /// Exits with 0 if nothing is quarantined, with 6 if something is, and with 3, and nothing on
+    /// standard output, if etcd gave no complete list in time.
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(Box<CheckArgs>),
+    /// Compare the target file, and --target-dir if it is given, with the registry
+    ///
+    /// Takes no lock and writes nothing: it can run beside the daemon, in its environment or with
+    /// the same flags. The first line sums up; then come the targets, + for those that are in etcd alone, - for
+    /// those that are in the file alone.
+    ///
+    /// Exits with 0 if the bytes are those that etcd-sd would write; with 5 if they are not: if
+    /// there is no file, if it is no list of target groups, and also if it has the same targets
+    /// in other bytes, which is said; with 3 if etcd gave no complete list in time; with 1 if a
+    /// file can't be read.
+    #[command(after_long_help = DIFF_EXAMPLES)]
+    Diff(Box<DiffArgs>),
+    /// List the value formats, with an example of a key and a value of each
+    Presets,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  etcd-sd explain /services/web/1                    the value that etcd has
+  etcd-sd explain /services/web/1 10.0.0.1:80        this value; etcd is not asked
+  etcd-sd explain /services/web/1 - <value.json      a long value
+  etcd-sd explain $'/services/we\\xffb/1'             any bytes, as the shell gives them
+  etcd-sd explain --key-base64 L3NlcnZpY2VzL3dlYi8x  as check --json and etcdctl -w json print it";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  etcd-sd check --server http://etcd-1:2379
+  etcd-sd check --json | jq -r '.quarantined_entries[].key'
+
+--json prints one object: revision, keys, services, groups, targets, quarantined, ignored, bytes,
+all numbers; sources, a list with key_pattern, value_format, revision, keys, quarantined, ignored
+of each; quarantined_entries, a list with key, mod_revision, reason, keeps_last_good of each,
+ascending by key. A key that is no UTF-8 has its bytes in key_base64 as well.";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  etcd-sd diff --target-file /etc/prometheus/tgroups.json
+  etcd-sd diff --no-target-file --target-dir /etc/prometheus/etcd.d";
+
+/// What to explain.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The whole key
+    #[arg(id = "etcd_key", value_name = "KEY")]
+    pub key: OsString,
+    /// Its value; - for standard input; read from etcd if it is not given
+    pub value: Option<OsString>,
+    /// KEY is in base64, for keys that can't be typed
+    #[arg(long)]
+    pub key_base64: bool,
+    /// Where to read it.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// How to know the servers, and what they know us by.
+    #[command(flatten)]
+    pub security: SecurityArgs,
+    /// What keys and values say.
+    #[command(flatten)]
+    pub sources: SourcesArgs,
+}
+
+/// What to check.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// What to read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// What to compare.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The file that Prometheus reads; empty for none
+    #[arg(long, value_name = "PATH", env = "ETCD_SD_TARGET_FILE", default_value = "tgroups.json",
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub target_file: PathBuf,
+    /// Compare no single file, only those in --target-dir
+    #[arg(long, env = "ETCD_SD_NO_TARGET_FILE", value_parser = FalseyValueParser::new())]
+    pub no_target_file: bool,
+    /// The directory with one file a service
+    #[arg(long, value_name = "DIR", env = "ETCD_SD_TARGET_DIR")]
+    pub target_dir: Option<PathBuf>,
+    /// What to read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// What to read once, and for how long to try.
+#[derive(Clone, Debug, Args)]
+pub struct ReadingArgs {
+    /// Where services register.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// How to know the servers, and what they know us by.
+    #[command(flatten)]
+    pub security: SecurityArgs,
+    /// What keys and values say.
+    #[command(flatten)]
+    pub sources: SourcesArgs,
+    /// How long to try
+    #[arg(long, value_name = "DURATION", env = "ETCD_SD_TIMEOUT", default_value = "30s",
+          value_parser = parse::duration, help_heading = "Running")]
+    pub timeout: Duration,
+    /// How much to log, to standard error
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "ETCD_SD_LOG_LEVEL",
+        default_value = "warn",
+        value_enum,
+        help_heading = "Running"
+    )]
+    pub log_level: LogLevel,
+}
+
+/// What to read once, checked.
+#[derive(Clone, Debug)]
+pub struct Registries {
+    /// Members of one etcd cluster; at least one.
+    pub servers: Vec<Server>,
+    /// How to connect to them, and as whom.
+    pub connector: Connector,
+    /// The sources: what keys and values say, and where they are.
+    pub sources: Vec<Arc<Schema>>,
+    /// The most keys below one prefix.
+    pub max_entries: usize,
+    /// How long to try.
+    pub limit: Duration,
+}
+
+impl Command {
+    /// How much it logs, if it has a say in that.
+    #[must_use]
+    pub fn log_level(&self) -> Option<LogLevel> {
+        match self {
+            Self::Check(args) => Some(args.reading.log_level),
+            Self::Diff(args) => Some(args.reading.log_level),
+            Self::Explain(_) | Self::Presets => None,
+        }
+    }
+}
+
+impl ReadingArgs {
+    /// Checks what one argument alone can't tell.
+    pub fn registries(self) -> Result<Registries, ConfigError> {
+        let Self { etcd, security, sources, timeout, log_level: _ } = self;
+        let (servers, connector) = etcd.connector(security)?;
+        let sources = sources.sources()?;
+        let max_entries = etcd.max_entries;
+        Ok(Registries { servers, connector, sources, max_entries, limit: timeout })
+    }
+}
+
+impl DiffArgs {
+    /// The files to compare, at least one of the two.
+    pub fn targets(&self) -> Result<(Option<TargetFile>, Option<TargetDir>), OutputError> {
+        let is_off = self.no_target_file || self.target_file.as_os_str().is_empty();
+        let file = if is_off { None } else { Some(output::named(&self.target_file)?) };
+        let directory =
+            self.target_dir.as_ref().map(|path| TargetDir::new(path.clone(), None, false));
+        if file.is_none() && directory.is_none() {
+            return Err(OutputError::NothingToCompare);
+        }
+        Ok((file, directory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::Arguments;
+
+    fn command(arguments: &[&str]) -> Command {
+        let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
+        let args = Arguments::try_parse_from(arguments).expect("valid");
+        args.command.expect("a command")
+    }
+
+    #[test]
+    fn a_command_reads_what_the_daemon_would_and_says_less() {
+        let read = ["--server", "http://a:1,b:2", "--prefix", "/x", "--timeout", "5s"];
+        let Command::Check(args) = command(&[&["check"], &read[..]].concat()) else {
+            panic!("another command");
+        };
+        assert!(!args.json);
+        let registries = args.reading.registries().expect("valid");
+        assert_eq!((registries.servers.len(), registries.limit), (2, Duration::from_secs(5)));
+        assert_eq!(registries.sources[0].pattern.prefix().as_str(), "/x/");
+        assert_eq!(command(&["check"]).log_level(), Some(LogLevel::Warn));
+        assert_eq!(command(&["diff", "--log-level", "info"]).log_level(), Some(LogLevel::Info));
+        assert_eq!(command(&["presets"]).log_level(), None);
+    }
+
+    #[test]
+    fn the_file_the_directory_or_both_are_compared_and_one_must_be() {
+        for (arguments, outputs) in [
+            (&[][..], (true, false)),
+            (&["--target-dir", "/nowhere"][..], (true, true)),
+            (&["--target-dir", "/nowhere", "--no-target-file"][..], (false, true)),
+            (&["--target-file", "/nowhere/x.json"][..], (true, false)),
+        ] {
+            let Command::Diff(args) = command(&[&["diff"], arguments].concat()) else {
+                panic!("another command");
+            };
+            let (file, directory) = args.targets().expect("valid");
+            assert_eq!((file.is_some(), directory.is_some()), outputs, "{arguments:?}");
+        }
+        for nothing in [&["--no-target-file"][..], &["--target-file", ""]] {
+            let Command::Diff(args) = command(&[&["diff"], nothing].concat()) else {
+                panic!("another command");
+            };
+            let error = args.targets().expect_err("nothing to do").to_string();
+            assert!(error.contains("compare") && error.contains("--target-dir"), "{error}");
+        }
+    }
+}
