@@ -7,8 +7,9 @@
 # Debian-like distribution: it installs the packages as root, or with a sudo that asks
 # nothing, or without root unpacks them under target/test-tools/.
 #
-# A Prometheus 3 beside that comes from the variable PROMETHEUS3, or is unpacked there from
-# a newer suite of Debian; without one, the tests that need it say that they are skipped.
+# A Prometheus 3 beside that, with its promtool in the same folder, comes from the variable
+# PROMETHEUS3, or is unpacked there from a newer suite of Debian; without one, the tests that
+# need it say that they are skipped.
 
 tools=$PWD/${CARGO_TARGET_DIR:-target}/test-tools
 [[ ${CARGO_TARGET_DIR:-} == /* ]] && tools=$CARGO_TARGET_DIR/test-tools
@@ -144,7 +145,7 @@ want_prometheus3() {
         found=$PROMETHEUS
     else
         found=$prometheus3/root/usr/bin/prometheus
-        is_prometheus3 "$found" || get_prometheus3 || {
+        { is_prometheus3 "$found" && [[ -x ${found%/*}/promtool ]]; } || get_prometheus3 || {
             echo "$me: no Prometheus 3; set PROMETHEUS3 to one to run the tests that need it"
             return 0
         }
@@ -191,6 +192,9 @@ unpack_prometheus() {
         -o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o Dir::State::status=/dev/null -o APT::Sandbox::User=root
         -o Acquire::http::Timeout=10 -o Acquire::Retries=0)
-    "${get[@]}" update && (cd "$prometheus3/debs" && "${get[@]}" download prometheus) &&
-        dpkg -x "$prometheus3"/debs/prometheus_*.deb "$prometheus3/root"
+    "${get[@]}" update && (cd "$prometheus3/debs" && "${get[@]}" download prometheus promtool) || return 1
+    local deb
+    for deb in "$prometheus3"/debs/*.deb; do
+        dpkg -x "$deb" "$prometheus3/root" || return 1
+    done
 }

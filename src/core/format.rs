@@ -229,7 +229,7 @@ impl Format {
             Self::Apisix => object(text, options, gateway::apisix),
             Self::Pd => object(text, options, cluster::pd),
             Self::Tidb => object(text, options, cluster::tidb),
-            Self::Milvus => object(text, options, cluster::milvus),
+            Self::Milvus => cluster::milvus(text, options),
             Self::Patroni => object(text, options, cluster::patroni),
             Self::Json(rule) => rule.read(text, options),
         }

@@ -5,7 +5,8 @@
 //! under which name. So what a key and a value say is admitted or refused here, as a whole: an
 //! entry that wants too much is quarantined, and keeps its last good target.
 //!
-//! - Labels can't be `job` and can't begin with `__`, unless the operator names them.
+//! - Labels can't be `job`, which is the service, and can't begin with `__`, unless the operator
+//!   names them.
 //! - Addresses and ports may be limited to lists. Names are not resolved: with a list of
 //!   addresses, a name must be on it itself.
 //! - `%{…}` is refused everywhere: vmagent, which reads the same files, expands it from its
@@ -24,6 +25,7 @@ pub use address::{AllowedHost, AllowedHostError, PortRange, PortRangeError};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Labels that may be set though they steer Prometheus; a trailing `*` stands for any end.
+    /// `job` never is.
     pub allowed_labels: Vec<Box<str>>,
     /// Labels that may not be set; a trailing `*` stands for any end. Goes before the others.
     pub denied_labels: Vec<Box<str>>,
@@ -58,8 +60,8 @@ pub struct Budgets {
 /// Why an entry is not admitted. Only label names are repeated: values may hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PolicyError {
-    /// `job` is the service that the key names.
-    #[error("the label \"job\" is taken: it is the service's name (--allow-label job admits it)")]
+    /// `job` is the service that the key names: of two, readers would take the one or the other.
+    #[error("the label \"job\" is taken: it is the service's name, which the key says")]
     JobLabel,
     /// It would steer Prometheus.
     #[error("the label {0:?} steers Prometheus; --allow-label {0} admits it")]
@@ -150,12 +152,12 @@ impl Policy {
         if !self.utf8_labels && !is_legacy(name) || name.is_empty() {
             return Err(PolicyError::LabelName(shown()));
         }
-        let steers = name == "job" || name.starts_with("__");
+        if name == "job" {
+            return Err(PolicyError::JobLabel);
+        }
+        let steers = name.starts_with("__");
         if steers && !self.allowed_labels.iter().any(|pattern| is_like(name, pattern)) {
-            return Err(match name {
-                "job" => PolicyError::JobLabel,
-                _ => PolicyError::SteeringLabel(shown()),
-            });
+            return Err(PolicyError::SteeringLabel(shown()));
         }
         Ok(())
     }

@@ -101,6 +101,8 @@ impl Schema {
         if self.meta_labels {
             let key = self.pattern.key(parent, name);
             self.policy.admit_text("the key", &key)?;
+            // It may be percent-encoded in the key.
+            self.policy.admit_text("the instance in the key", &captures.instance)?;
             for (label, text) in [
                 ("__meta_etcd_key", key),
                 ("__meta_etcd_service", captures.service.into_owned()),

@@ -2,7 +2,7 @@
 
 use super::error::FormatError;
 use super::labels::Builder;
-use super::object::Object;
+use super::object::{self, Object};
 use super::{Options, Reading};
 
 /// The microservices of PD, which serve metrics where they serve everything:
@@ -42,8 +42,14 @@ pub(super) fn tidb(object: Object<'_>, options: &Options) -> Result<Reading, For
 /// ```
 ///
 /// The address is for RPC: metrics want the operator's port, 9091 as Milvus is set up.
-/// Labels are `ServerName`, `Version` and those of `ServerLabels`.
-pub(super) fn milvus(object: Object<'_>, options: &Options) -> Result<Reading, FormatError> {
+/// Labels are `ServerName`, `Version` and those of `ServerLabels`. A number alone is the counter
+/// of these ids, `session/id`, which stands beside the sessions and is none.
+pub(super) fn milvus(text: &str, options: &Options) -> Result<Reading, FormatError> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Reading::none());
+    }
+    let fields = object::parse(text)?;
+    let object = Object::new(&fields);
     let address = object.address("Address", options)?;
     let labels = Builder::new(options)
         .field(object, "ServerName")

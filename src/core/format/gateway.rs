@@ -24,19 +24,23 @@ pub(super) fn traefik(text: &str, options: &Options) -> Result<Reading, FormatEr
 /// ```
 ///
 /// A node of weight 0 gets no requests and is not scraped. A node without a port has that of
-/// the upstream's scheme, which is `http` unless it is said. The upstream's labels are
+/// the upstream's scheme, which is `http` unless it is said; `tcp` and the like have none. The upstream's labels are
 /// labels. An upstream that finds its nodes elsewhere (`discovery_type`) has none here.
 pub(super) fn apisix(object: Object<'_>, options: &Options) -> Result<Reading, FormatError> {
     let scheme = object.text("scheme")?.unwrap_or("http");
     if !endpoint::is_wanted(scheme, options) {
         return Ok(Reading::none());
     }
-    let usual = if matches!(scheme, "https" | "grpcs") { 443 } else { 80 };
+    let usual = match scheme {
+        "http" | "grpc" => Some(80),
+        "https" | "grpcs" => Some(443),
+        _ => None,
+    };
     let addresses = match object.get("nodes") {
         Some(Value::Object(nodes)) => {
             let weighed = nodes.iter().filter(|(_, weight)| !is_zero(weight));
             let address = |text: &String| {
-                endpoint::address_or(text, Some(usual), options)
+                endpoint::address_or(text, usual, options)
                     .map_err(|reason| FormatError::Address { at: object.place("nodes"), reason })
             };
             weighed.map(|(text, _)| address(text)).collect::<Result<_, _>>()?
@@ -55,8 +59,12 @@ fn is_zero(weight: &Value) -> bool {
     weight.as_f64() == Some(0.0)
 }
 
-fn node_address(node: Object<'_>, usual: u16, options: &Options) -> Result<Box<str>, FormatError> {
-    let port = node.port("port")?.unwrap_or_else(|| usual.to_string().into());
-    endpoint::host_port(node.required_text("host")?, Some(&port), options)
+fn node_address(
+    node: Object<'_>,
+    usual: Option<u16>,
+    options: &Options,
+) -> Result<Box<str>, FormatError> {
+    let port = node.port("port")?.or_else(|| usual.map(|port| port.to_string().into()));
+    endpoint::host_port(node.required_text("host")?, port.as_deref(), options)
         .map_err(|reason| FormatError::Address { at: node.place("host"), reason })
 }

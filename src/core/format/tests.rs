@@ -40,7 +40,9 @@ fn auto_reads_a_documented_value_as_its_own_format_does_or_refuses_it() {
             Err(FormatError::Ambiguous { fitting }) => assert!(fitting.contains(&name), "{case}"),
             Err(reason) => {
                 let unknown = matches!(reason, FormatError::Unrecognised | FormatError::BareUrl);
-                assert!(unknown, "{name}: {case}: {reason}");
+                // Of a number alone only Milvus knows what it is.
+                let counter = fixture.value.parse::<u64>().is_ok();
+                assert!(unknown || counter, "{name}: {case}: {reason}");
             }
         }
     }

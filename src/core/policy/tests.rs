@@ -20,7 +20,7 @@ fn check(policy: &Policy, address: &str, pairs: &[(&str, &str)], refused: Option
 fn by_default_labels_can_not_steer_prometheus() {
     let policy = Policy::default();
     check(&policy, "h:1", &[("env", "prod"), ("_x", "1")], None);
-    check(&policy, "h:1", &[("job", "x")], Some("--allow-label job"));
+    check(&policy, "h:1", &[("job", "x")], Some("it is the service's name"));
     check(&policy, "h:1", &[("__address__", "x")], Some("--allow-label __address__"));
     check(&policy, "h:1", &[("__param_target", "x")], Some("__param_target"));
     check(&policy, "h:1", &[("a.b", "x")], Some("--utf8-labels"));
@@ -40,6 +40,9 @@ fn what_the_operator_names_is_admitted_one_by_one_and_what_he_denies_is_not() {
     check(&policy, "h:1", &[("__metrics_path__", "x")], Some("__metrics_path__"));
     check(&policy, "h:1", &[("secret_key", "x")], Some("--deny-label"));
     check(&policy, "h:1", &[("__param_x", "x")], Some("--deny-label"));
+    // A group has its job from the key, and no label twice.
+    let policy = Policy { allowed_labels: vec!["job".into(), "*".into()], ..Policy::default() };
+    check(&policy, "h:1", &[("job", "x")], Some("it is the service's name"));
 }
 
 #[test]

@@ -66,3 +66,13 @@ fn what_the_operator_does_not_admit_is_refused() {
         assert!(matches!(error, ReadError::Policy(_)), "{key} {value}: {error}");
     }
 }
+
+#[test]
+fn what_a_key_says_percent_encoded_is_judged_by_what_it_means() {
+    let schema = Schema { meta_labels: true, ..schema("/e/{service%}/{instance%}") };
+    assert!(read(&schema, "/e/web/a%2Fb", "h:1").is_ok());
+    for key in ["/e/web/%25%7BPATH%7D", "/e/%25%7BPATH%7D/1"] {
+        let error = read(&schema, key, "h:1").expect_err(key);
+        assert!(matches!(error, ReadError::Policy(PolicyError::Expansion(_))), "{key}: {error}");
+    }
+}

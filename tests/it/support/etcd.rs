@@ -87,6 +87,16 @@ impl RealEtcd {
         etcdctl_range(&self.endpoint, &self.access.etcdctl, prefix)
     }
 
+    /// Puts an entry by etcdctl.
+    pub(crate) fn etcdctl_put(&self, key: &str, value: &str) {
+        let mut etcdctl = command(program("ETCDCTL", "etcdctl"));
+        etcdctl.env("ETCDCTL_API", "3").args(["--endpoints", &self.endpoint]);
+        let output = etcdctl.args(&self.access.etcdctl).args(["put", "--", key, value]).output();
+        let output = output.expect("run etcdctl");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure(output.status.success(), || format!("etcdctl: {complaint}")).unwrap();
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.process = None;

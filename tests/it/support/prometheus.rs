@@ -1,6 +1,7 @@
 //! A real Prometheus, from `$PROMETHEUS` or the PATH, that reads a target file; or a second
 //! one, of version 3, from `$PROMETHEUS3`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -55,9 +56,24 @@ impl Prometheus {
         panic!("Prometheus found no free port, {TRIES} times");
     }
 
+    /// Starts a program on a configuration of its own, as [`write_config_of`] makes them.
+    pub(crate) async fn start_with(program: &str, config: &Path) -> Self {
+        for _ in 0..TRIES {
+            let home = tempfile::tempdir().unwrap();
+            if let Some(prometheus) = Self::try_start_with(program, config, home).await {
+                return prometheus;
+            }
+        }
+        panic!("Prometheus found no free port, {TRIES} times");
+    }
+
     async fn try_start(program: &str, scrape_interval: &str, targets: &Path) -> Option<Self> {
         let home = tempfile::tempdir().unwrap();
         let config = write_config_with(scrape_interval, home.path(), targets);
+        Self::try_start_with(program, &config, home).await
+    }
+
+    async fn try_start_with(program: &str, config: &Path, home: TempDir) -> Option<Self> {
         let address = format!("127.0.0.1:{}", free_port());
         let log = home.path().join("prometheus.log");
 
@@ -103,6 +119,23 @@ impl Prometheus {
         targets
     }
 
+    /// The labels of all targets as they were discovered, before the relabelling of
+    /// [`write_config_of`].
+    pub(crate) async fn discovered(&self) -> Vec<BTreeMap<String, String>> {
+        let body = http::get(&self.address, "/api/v1/targets?state=active").await;
+        let json: Value = serde_json::from_str(&body.unwrap()).expect("Prometheus' JSON");
+        let active = json["data"]["activeTargets"].as_array().unwrap();
+        let discovered = active.iter().map(|target| {
+            let labels = target["discoveredLabels"].clone();
+            let mut labels: BTreeMap<_, _> = serde_json::from_value(labels).unwrap();
+            // Prometheus 2 shows what relabelling has made of the address.
+            let address = target["labels"]["registered"].as_str().unwrap().to_owned();
+            labels.insert("__address__".to_owned(), address);
+            labels
+        });
+        discovered.collect()
+    }
+
     /// The sum over all series of one of its own metrics.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let body = http::get(&self.address, "/metrics").await.unwrap();
@@ -143,9 +176,37 @@ fn write_config_with(scrape_interval: &str, home: &Path, targets: &Path) -> Path
     config
 }
 
+/// A configuration with a job for each of these files, whose targets are only discovered:
+/// what is registered in a test is nowhere, and nothing beyond this machine is to be asked.
+pub(crate) fn write_config_of(home: &Path, files: &[&Path]) -> PathBuf {
+    const RELABEL: &str = "    relabel_configs:\n      \
+        - {source_labels: [__address__], target_label: registered}\n      \
+        - {target_label: __address__, replacement: '127.0.0.1:9'}\n";
+    let config = home.join("prometheus.yml");
+    let jobs = files.iter().enumerate().map(|(number, file)| {
+        let file = file.display();
+        let sd = format!("    file_sd_configs:\n      - files: ['{file}']\n{RELABEL}");
+        format!("  - job_name: file-{number}\n{sd}")
+    });
+    let jobs: String = jobs.collect();
+    fs::write(&config, format!("global:\n  scrape_interval: 1d\nscrape_configs:\n{jobs}")).unwrap();
+    config
+}
+
+/// The promtool of a Prometheus 3, if one stands beside it.
+pub(crate) fn promtool_3() -> Option<String> {
+    let promtool = Path::new(&prometheus_3()?).with_file_name("promtool");
+    promtool.exists().then(|| promtool.to_str().unwrap().to_owned())
+}
+
 /// What promtool says to a configuration and the target files that it names.
 pub(crate) fn promtool_check(config: &Path) -> Result<String, String> {
-    let mut promtool = command(program("PROMTOOL", "promtool"));
+    promtool_check_by(&program("PROMTOOL", "promtool"), config)
+}
+
+/// The same, of a promtool of some version.
+pub(crate) fn promtool_check_by(promtool: &str, config: &Path) -> Result<String, String> {
+    let mut promtool = command(promtool);
     let output = promtool.args(["check", "config"]).arg(config).output();
     let output = output.expect("run promtool");
     let said = [output.stdout, output.stderr].concat();

@@ -15,11 +15,15 @@ impl Etcd {
     }
 
     /// Puts many entries, as fast as it goes: a revision for each transaction's worth.
-    pub(crate) async fn put_all(&self, entries: &[(String, String)]) -> i64 {
+    pub(crate) async fn put_all<K, V>(&self, entries: &[(K, V)]) -> i64
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
         let mut revision = 0;
         for chunk in entries.chunks(TRANSACTION) {
             let puts =
-                chunk.iter().map(|(key, value)| TxnOp::put(key.as_str(), value.as_str(), None));
+                chunk.iter().map(|(key, value)| TxnOp::put(key.as_ref(), value.as_ref(), None));
             revision = self.transaction(puts.collect()).await;
         }
         revision
