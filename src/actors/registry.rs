@@ -15,7 +15,7 @@ use crate::core::schema::Schema;
 use crate::core::throttle::Throttle;
 use crate::telemetry::Foreign;
 
-/// Lines about bad entries: so many at once, then one each so often.
+/// Lines about entries that are held out, and as many about those admitted again: so many at once, then one each so often.
 const WARNINGS: u32 = 20;
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -30,6 +30,9 @@ pub struct Registry {
     warnings: Throttle,
     /// Entries quarantined since the last summary that had no line of their own.
     unsaid: usize,
+    admissions: Throttle,
+    /// The same of entries that were admitted.
+    unsaid_admissions: usize,
     span: Span,
 }
 
@@ -43,6 +46,8 @@ impl Registry {
             persister: None,
             warnings: Throttle::new(WARNINGS, WARNING_INTERVAL),
             unsaid: 0,
+            admissions: Throttle::new(WARNINGS, WARNING_INTERVAL),
+            unsaid_admissions: 0,
             span: Span::none(),
         }
     }
@@ -84,6 +89,25 @@ impl Registry {
         if more > 0 {
             warn!(more, "more entries were quarantined; --log-level debug names each");
         }
+    }
+
+    fn say_admission(&mut self, key: &[u8], ctx: &mut Context<Self>) {
+        let (key, reason) = (Foreign(key), "there is room for its target now");
+        if self.admissions.pass(Instant::now()) {
+            info!(%key, reason, "entry admitted");
+            return;
+        }
+        debug!(%key, reason, "entry admitted");
+        if self.unsaid_admissions == 0 {
+            ctx.run_later(SUMMARY_DELAY, |actor, _| actor.sum_up_admissions());
+        }
+        self.unsaid_admissions += 1;
+    }
+
+    fn sum_up_admissions(&mut self) {
+        let _within = self.span.clone().entered();
+        let more = std::mem::take(&mut self.unsaid_admissions);
+        info!(more, "more entries were admitted; --log-level debug names each");
     }
 
     fn report(&self, listed: &Listed) {
@@ -131,7 +155,8 @@ impl Handler<Observed> for Registry {
 
     fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
         let _within = self.span.clone().entered();
-        let Applied { changed, quarantined, lookups, listed, discarded } = self.state.apply(event);
+        let Applied { changed, quarantined, admitted, lookups, listed, discarded } =
+            self.state.apply(event);
         let is_list = listed.is_some();
         if let Some(listed) = listed {
             self.report(&listed);
@@ -142,6 +167,9 @@ impl Handler<Observed> for Registry {
         }
         for quarantine in &quarantined {
             self.warn_of_quarantine(quarantine, ctx);
+        }
+        for key in &admitted {
+            self.say_admission(key, ctx);
         }
         if is_list {
             self.sum_up();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use thiserror::Error;
 
@@ -123,6 +123,23 @@ pub struct SchemaArgs {
     #[arg(long, value_name = "BYTES", env = "ETCD_SD_MAX_VALUE_BYTES",
           default_value_t = Budgets::default().value)]
     pub max_value_bytes: usize,
+
+    /// The most targets that one service may have
+    ///
+    /// Those beyond wait: each is quarantined, keeps the target that it had, and is admitted by
+    /// itself when there is room again. What is published is not given up for something new.
+    #[arg(long, value_name = "NUMBER", env = "ETCD_SD_MAX_TARGETS_PER_SERVICE",
+          default_value_t = Budgets::default().service_targets, value_parser = at_least_one())]
+    pub max_targets_per_service: usize,
+
+    /// The most bytes that all targets may have together
+    ///
+    /// Counted are the addresses, and the names and texts of the labels, of each entry. The file
+    /// is a little larger: it has names of services and punctuation too. What is beyond waits, as
+    /// with --max-targets-per-service.
+    #[arg(long, value_name = "BYTES", env = "ETCD_SD_MAX_TOTAL_BYTES",
+          default_value_t = Budgets::default().total_bytes, value_parser = at_least_one())]
+    pub max_total_bytes: usize,
 }
 
 /// What is wrong with how to read the registry.
@@ -244,6 +261,8 @@ impl SchemaArgs {
                 targets: self.max_targets_per_key,
                 labels: self.max_labels,
                 value: self.max_value_bytes,
+                service_targets: self.max_targets_per_service,
+                total_bytes: self.max_total_bytes,
                 ..Budgets::default()
             },
         }
@@ -271,6 +290,11 @@ fn template(flag: &'static str, text: &str) -> Result<Template, SchemaError> {
     })
 }
 
+/// A budget of nothing would empty the file.
+fn at_least_one() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..)
+}
+
 fn allowed_label(name: &str) -> Result<String, String> {
     match name {
         "job" => Err("job is the service, which the key says; let values set another label, and \
@@ -288,72 +312,4 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::config::Arguments;
-
-    fn schema(arguments: &[&str]) -> Result<Arc<Schema>, String> {
-        let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
-        let args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        args.sources.schema.schema().map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_pattern_stands_alone_or_below_the_prefix() {
-        for (arguments, pattern) in [
-            (&[][..], "/services/{service}/{instance}"),
-            (&["--prefix", "/x"][..], "/x/{service}/{instance}"),
-            (&["--key-pattern", "kitex/{service}/{instance}"], "kitex/{service}/{instance}"),
-            (&["--key-pattern", "/e/{env}/{service}/{i}"], "/e/{env}/{service}/{i}"),
-            (&["--prefix", "/e", "--key-pattern", "{env}/{service}/{i}"], "/e/{env}/{service}/{i}"),
-            (&["--prefix", "/e", "--key-pattern", "/{env}/{service}"], "/e/{env}/{service}"),
-            (&["--prefix", "/e", "--key-pattern", "/e/{env}/{service}"], "/e/{env}/{service}"),
-        ] {
-            assert_eq!(schema(arguments).expect("valid").pattern.as_str(), pattern);
-        }
-    }
-
-    #[test]
-    fn labels_are_the_operators_or_with_json_the_values() {
-        let one = schema(&["--label", "env=prod,dc=a", "--label", "x=a=b"]).expect("valid");
-        let found: Vec<_> = one.labels.iter().map(|(name, text)| (&**name, &**text)).collect();
-        assert_eq!(found, [("dc", "a"), ("env", "prod"), ("x", "a=b")]);
-        let rule = ["--value-format", "json", "--address", "{/h}:{/p}", "--label", "v={/version}"];
-        let one = schema(&rule).expect("valid");
-        assert!(one.labels.is_empty());
-        let Format::Json(rule) = &one.format else { panic!("{:?}", one.format) };
-        assert_eq!(&*rule.labels[0].0, "v");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_with_what_to_do() {
-        for (arguments, needles) in [
-            (&["--key-pattern", "/a/{b"][..], &["--key-pattern /a/{b", "{service}"][..]),
-            (&["--key-pattern", "/a/{instance}"], &["{service=tidb}"]),
-            (&["--value-format", "yaml"], &["--value-format", "kratos"]),
-            (&["--value-format", "json"], &["--address"]),
-            (&["--value-format", "kratos", "--address", "{/a}"], &["--address", "kratos"]),
-            (&["--value-format", "json", "--address", "h:1"], &["--address h:1"]),
-            (&["--value-format", "address", "--scheme-filter", "http"], &["--scheme-filter"]),
-            (&["--label", "a.b=c"], &["--label a.b", "--utf8-labels"]),
-            (&["--label", "job=c"], &["--label job"]),
-            (&["--label", "v={/version}"], &["--label v", "json", "auto"]),
-            (
-                &["--value-format", "json", "--address", "{/a}", "--label", "a.b={/c}"],
-                &["--label a.b", "--utf8-labels"],
-            ),
-            (&["--allow-label", "job"], &["--allow-label", "relabel"]),
-            (&["--label", "x"], &["env=prod"]),
-            (&["--allow-address", "10/8"], &["--allow-address", "10.0.0.0/8"]),
-            (&["--allow-port", "http"], &["--allow-port", "9000-9999"]),
-            (&["--port", "0"], &["--port"]),
-        ] {
-            let error = schema(arguments).expect_err(&format!("{arguments:?}"));
-            for needle in needles {
-                assert!(error.contains(needle), "{arguments:?}: {needle} is not in {error}");
-            }
-        }
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::entries::Entries;
 use super::event::{KeyValue, Revision};
 use super::key::Key;
-use super::service::{Entry, State};
+use super::service::Entry;
 use super::value::Target;
 
 /// More suspects are counted, not kept: the first ones stand for them.
@@ -251,11 +251,7 @@ impl Listed {
         match (self, entry) {
             (Self::Nothing, None) => true,
             (Self::Value { mod_revision, target }, Some(entry)) => {
-                *mod_revision == entry.mod_revision
-                    && match &entry.state {
-                        State::Valid(held) => target.as_ref() == Some(held),
-                        State::Quarantined(_) => target.is_none(),
-                    }
+                *mod_revision == entry.mod_revision && target.as_ref() == entry.state.wanted()
             }
             _ => false,
         }

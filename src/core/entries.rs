@@ -1,36 +1,32 @@
 //! The entries under the prefix, by service and instance, as of one revision.
 //!
 //! An entry whose value is bad is held in quarantine: it keeps the last good target that
-//! is known for it, and harms no other entry. Beside its entries a service keeps its
+//! is known for it, and harms no other entry. One for which the budgets have no room waits,
+//! with its last good target too, until there is some. Beside its entries a service keeps its
 //! rendered piece of the document for as long as nothing in it changes its meaning.
 
+mod budget;
+mod choice;
+mod counts;
 mod listed;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::cost::Cost;
 use super::event::{KeyValue, Revision};
 use super::key::{Key, KeyError};
 use super::quarantine::Quarantine;
 use super::render::{Document, Joined};
 use super::schema::Schema;
-use super::service::{Entry, Service, State};
+use super::service::{Entry, Service, State, Waiting};
+use budget::{Ledger, Standing};
 
-/// How many keys there are of each kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Services with at least one entry.
-    pub services: usize,
-    /// Entries with a good value.
-    pub valid: usize,
-    /// Entries in quarantine, bad keys included.
-    pub quarantined: usize,
-    /// Keys below the prefix that are not ours.
-    pub ignored: usize,
-    /// Addresses of all entries, last good ones included.
-    pub targets: usize,
-}
+pub use counts::Counts;
 
 /// All entries, built by [`Entries::put`] and [`Entries::delete`].
 #[derive(Debug)]
@@ -43,6 +39,17 @@ pub struct Entries {
     /// But for the services, which count themselves.
     counts: Counts,
     joined: Joined,
+    /// The newest of all puts.
+    newest: Revision,
+    ledger: Ledger,
+}
+
+/// Where a put comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Via {
+    Watch,
+    /// The budgets are looked at when it is complete.
+    List,
 }
 
 /// What one put did.
@@ -65,55 +72,72 @@ impl Entries {
             audits: 0,
             counts: Counts::default(),
             joined: Joined::default(),
+            newest: Revision::default(),
+            ledger: Ledger::default(),
         }
     }
 
     /// Takes a put. What is older than what is held is passed over, so that a repeated
     /// event does nothing.
     pub fn put(&mut self, kv: KeyValue) -> Put {
-        // What is not ours is counted with its first version, since it is not held.
-        let is_new = kv.version <= 1;
-        self.take(kv, is_new)
+        self.take(kv, Via::Watch)
     }
 
-    /// Takes a put of a key that, if it is not ours, `is_new` to the counts.
-    fn take(&mut self, kv: KeyValue, is_new: bool) -> Put {
-        let (service, instance) = match self.schema.classify(&kv.key) {
+    fn take(&mut self, kv: KeyValue, via: Via) -> Put {
+        let (parent, instance) = match self.schema.classify(&kv.key) {
             Key::Instance { parent, name } => (parent, name),
             Key::Service => return Put::default(),
             Key::Ignored => {
+                // It is not held, so it is counted with its first version; but a list has each
+                // key once, whatever its version.
+                let is_new = via == Via::List || kv.version <= 1;
                 self.counts.ignored += usize::from(is_new);
                 return Put::default();
             }
             Key::Invalid(reason) => return self.put_invalid_key(kv, reason),
         };
-        let held = self.services.get(service).and_then(|held| held.instances.get(instance));
+        let service = self.services.get(parent);
+        let held = service.and_then(|service| service.instances.get(instance));
         if held.is_some_and(|held| held.mod_revision >= kv.mod_revision) {
             return Put::default();
         }
-        match self.schema.read(service, instance, &kv.value, kv.mod_revision) {
+        self.newest = self.newest.max(kv.mod_revision);
+        let published = held.and_then(|held| held.state.target());
+        let read = self.schema.read(parent, instance, &kv.value, kv.mod_revision);
+        let (state, changed, frees, reason) = match read {
             Ok(target) => {
-                let changed = held.and_then(|held| held.state.target()) != Some(&target);
-                let state = State::Valid(target);
-                self.set(
-                    service,
-                    instance,
-                    Entry { mod_revision: kv.mod_revision, state },
-                    changed,
-                );
-                Put { changed, quarantine: None }
+                let need = Cost::of(Some(&target)).beyond(Cost::of(published));
+                let refusal = match via {
+                    Via::Watch => self.refusal(parent, service, need),
+                    Via::List => None,
+                };
+                match refusal {
+                    None => {
+                        let changed = published != Some(&target);
+                        (State::Valid(target), changed, need.frees(), None)
+                    }
+                    Some(refusal) => {
+                        let is_new = held.and_then(|held| held.state.wanted()) != Some(&target);
+                        let last_good = published.cloned();
+                        let waiting = Waiting { last_good, wanted: target };
+                        let reason = is_new.then_some(refusal.into());
+                        (State::Waiting(Box::new(waiting)), false, false, reason)
+                    }
+                }
             }
             Err(reason) => {
-                let last_good = held.and_then(|held| held.state.target()).cloned();
-                let keeps_last_good = last_good.is_some();
-                let state = State::Quarantined(last_good);
-                self.set(service, instance, Entry { mod_revision: kv.mod_revision, state }, false);
-                let mod_revision = kv.mod_revision;
-                let reason = reason.into();
-                let quarantine = Quarantine { key: kv.key, mod_revision, reason, keeps_last_good };
-                Put { changed: false, quarantine: Some(quarantine) }
+                (State::Quarantined(published.cloned()), false, false, Some(reason.into()))
             }
+        };
+        let keeps_last_good = published.is_some();
+        let mod_revision = kv.mod_revision;
+        self.set(parent, instance, Entry { mod_revision, state }, changed);
+        if frees {
+            self.admit();
         }
+        let quarantine =
+            reason.map(|reason| Quarantine { key: kv.key, mod_revision, reason, keeps_last_good });
+        Put { changed, quarantine }
     }
 
     /// Takes a deletion. Returns whether the document may differ now.
@@ -137,17 +161,24 @@ impl Entries {
         if service.instances.get(instance).is_none_or(newer) {
             return false;
         }
-        let Some(entry) = service.instances.remove(instance) else {
+        let Some(Entry { state, .. }) = service.instances.remove(instance) else {
             return false;
         };
-        let changed = entry.state.target().is_some();
+        let changed = state.target().is_some();
         if changed {
             service.piece = None;
         }
+        let (before, after) = (Standing::of(&state), Standing::default());
+        service.count(before.cost, after.cost);
+        let targets = service.targets();
         if service.instances.is_empty() {
             self.services.remove(name);
         }
-        self.forget(&entry.state);
+        self.counts.forget(&state, before.cost);
+        self.ledger.settle(&self.schema, (name, instance), before, after, targets);
+        if changed {
+            self.admit();
+        }
         changed
     }
 
@@ -236,17 +267,13 @@ impl Entries {
         }
     }
 
-    fn set(&mut self, name: &str, instance: &str, entry: Entry, changed: bool) {
-        match entry.state {
-            State::Valid(_) => self.counts.valid += 1,
-            State::Quarantined(_) => self.counts.quarantined += 1,
-        }
-        self.counts.targets += entry.state.addresses();
-        let service = if let Some(service) = self.services.get_mut(name) {
+    fn set(&mut self, parent: &str, instance: &str, entry: Entry, changed: bool) {
+        let after = Standing::of(&entry.state);
+        self.counts.add(&entry.state, after.cost);
+        let service = if let Some(service) = self.services.get_mut(parent) {
             service
         } else {
-            let service = Service { audited: self.audits, ..Service::default() };
-            self.services.entry(name.into()).or_insert(service)
+            self.services.entry(parent.into()).or_insert(Service::new(self.audits))
         };
         if changed {
             service.piece = None;
@@ -255,16 +282,29 @@ impl Entries {
             Some(held) => Some(std::mem::replace(held, entry)),
             None => service.instances.insert(instance.into(), entry),
         };
-        if let Some(replaced) = replaced {
-            self.forget(&replaced.state);
-        }
+        let before = replaced.map_or(Standing::default(), |replaced| {
+            let before = Standing::of(&replaced.state);
+            self.counts.forget(&replaced.state, before.cost);
+            before
+        });
+        service.count(before.cost, after.cost);
+        let targets = service.targets();
+        self.ledger.settle(&self.schema, (parent, instance), before, after, targets);
     }
 
-    fn forget(&mut self, state: &State) {
-        match state {
-            State::Valid(_) => self.counts.valid -= 1,
-            State::Quarantined(_) => self.counts.quarantined -= 1,
-        }
-        self.counts.targets -= state.addresses();
+    /// Gives an entry another state.
+    fn replace(&mut self, parent: &str, instance: &str, with: impl FnOnce(State) -> State) {
+        let Some(service) = self.services.get_mut(parent) else { return };
+        let Some(entry) = service.instances.get_mut(instance) else { return };
+        let held = std::mem::replace(&mut entry.state, State::Quarantined(None));
+        let before = Standing::of(&held);
+        self.counts.forget(&held, before.cost);
+        entry.state = with(held);
+        let after = Standing::of(&entry.state);
+        self.counts.add(&entry.state, after.cost);
+        service.piece = None;
+        service.count(before.cost, after.cost);
+        let targets = service.targets();
+        self.ledger.settle(&self.schema, (parent, instance), before, after, targets);
     }
 }

@@ -11,6 +11,7 @@
 //! | [`format`](mod@format) | how a value is written, and which addresses and labels it gives |
 //! | [`value`], [`address`] | which target a value stands for, or why it is none |
 //! | [`entries`] | what one put or delete does to the entries under the prefix |
+//! | [`cost`] | how much of the budgets a target takes |
 //! | `service` | which targets an entry stands for, and a service's piece of the document |
 //! | [`quarantine`] | what is said of an entry that can't become a target |
 //! | [`registry`] | when a list replaces the entries, and when they may be rendered |
@@ -33,6 +34,7 @@
 pub mod address;
 pub mod audit;
 pub mod census;
+pub mod cost;
 pub mod damping;
 pub mod debounce;
 pub mod entries;

@@ -11,7 +11,7 @@
 //!   addresses, a name must be on it itself.
 //! - `%{…}` is refused everywhere: vmagent, which reads the same files, expands it from its
 //!   environment.
-//! - Budgets bound what one entry may add.
+//! - Budgets bound what one entry may add, and what those of a service, and all, may add up to.
 
 mod address;
 
@@ -35,14 +35,14 @@ pub struct Policy {
     pub allowed_ports: Vec<PortRange>,
     /// Whether label names may be any text, as from Prometheus 3 on.
     pub utf8_labels: bool,
-    /// How much one entry may add.
+    /// How much may be added.
     pub budgets: Budgets,
 }
 
-/// How much one entry may add.
+/// How much one entry may add, and how much entries may add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
-    /// Targets.
+    /// Targets of one entry.
     pub targets: usize,
     /// Labels of a target, `job` not counted.
     pub labels: usize,
@@ -50,6 +50,11 @@ pub struct Budgets {
     pub value: usize,
     /// Bytes of one label's value.
     pub label_value: usize,
+    /// Targets of one service, last good ones included.
+    pub service_targets: usize,
+    /// Bytes of all targets, last good ones included: their addresses, and the names and texts
+    /// of their labels, as often as they are registered.
+    pub total_bytes: usize,
 }
 
 /// Why an entry is not admitted. Only label names are repeated: values may hold secrets.
@@ -90,9 +95,17 @@ pub enum PolicyError {
 
 impl Default for Budgets {
     /// Far beyond what anybody registers for one instance, and little for one entry to harm. A
-    /// value may be as long as etcd takes one by default, and some more.
+    /// value may be as long as etcd takes one by default, and some more. What all may add up to
+    /// is beyond what one Prometheus can scrape.
     fn default() -> Self {
-        Self { targets: 1_000, labels: 50, value: 2 << 20, label_value: 4 << 10 }
+        Self {
+            targets: 1_000,
+            labels: 50,
+            value: 2 << 20,
+            label_value: 4 << 10,
+            service_targets: 1_000_000,
+            total_bytes: 1 << 30,
+        }
     }
 }
 

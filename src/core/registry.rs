@@ -52,6 +52,8 @@ pub struct Applied {
     /// Entries that went into quarantine, or stay in it with another bad value. Those of a
     /// list are said with its end.
     pub quarantined: Vec<Quarantine>,
+    /// Keys that waited for room, and were admitted by a change after the list.
+    pub admitted: Vec<Vec<u8>>,
     /// Older values that the watcher should read, to be answered before the list ends.
     pub lookups: Vec<Lookup>,
     /// Set when a list has just become the registry.
@@ -227,9 +229,10 @@ impl Registry {
     }
 
     fn end_list(&mut self, revision: Revision, new_epoch: bool, applied: &mut Applied) {
-        let Some(Listing { entries, mut quarantined }) = self.listing.take() else {
+        let Some(Listing { mut entries, mut quarantined }) = self.listing.take() else {
             return;
         };
+        quarantined.extend(entries.end_list(self.held.as_ref().map(|held| &held.entries)));
         for quarantine in &mut quarantined {
             quarantine.keeps_last_good = entries.has_target(&quarantine.key);
         }
@@ -278,6 +281,7 @@ impl Registry {
             held.unsaid |= put.changed;
             applied.quarantined.extend(put.quarantine);
         }
+        applied.admitted = held.entries.take_admitted();
         held.whole = complete;
         held.revision = held.revision.max(revision);
         if complete {

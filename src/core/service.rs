@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::cost::{Cost, Need};
 use super::event::Revision;
 use super::render::Piece;
 use super::value::Target;
@@ -13,14 +14,32 @@ pub(super) struct Service {
     pub(super) piece: Option<Piece>,
     /// The number of the last audit that need not look for the service in etcd any more.
     pub(super) audited: u32,
+    /// Addresses of all instances, last good ones included. No memory holds more of them.
+    targets: u32,
 }
 
 impl Service {
+    /// One that the audit of this number need not look for.
+    pub(super) fn new(audited: u32) -> Self {
+        Self { audited, ..Self::default() }
+    }
+
     pub(super) fn render(&mut self, name: &str) -> &Piece {
         let Self { instances, piece, .. } = self;
         piece.get_or_insert_with(|| {
             Piece::render(name, instances.values().filter_map(|entry| entry.state.target()))
         })
+    }
+
+    /// Addresses of all instances, last good ones included.
+    pub(super) fn targets(&self) -> usize {
+        self.targets as usize
+    }
+
+    /// One of its entries costs `after` instead of `before`.
+    pub(super) fn count(&mut self, before: Cost, after: Cost) {
+        let targets = self.targets() + after.targets - before.targets;
+        self.targets = u32::try_from(targets).unwrap_or(u32::MAX);
     }
 }
 
@@ -33,22 +52,62 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum State {
     Valid(Target),
+    /// The value is bad.
     Quarantined(Option<Target>),
+    /// The value is good, and there is no room for it. Boxed, so that this rare state makes no
+    /// other entry larger.
+    Waiting(Box<Waiting>),
+}
+
+/// What an entry has that waits for room.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) last_good: Option<Target>,
+    pub(super) wanted: Target,
 }
 
 impl State {
+    /// The target in the document.
     pub(super) fn target(&self) -> Option<&Target> {
         match self {
             Self::Valid(target) => Some(target),
             Self::Quarantined(last_good) => last_good.as_ref(),
+            Self::Waiting(waiting) => waiting.last_good.as_ref(),
         }
     }
 
-    pub(super) fn addresses(&self) -> usize {
-        addresses(self.target())
+    /// The target that the value stands for.
+    pub(super) fn wanted(&self) -> Option<&Target> {
+        match self {
+            Self::Valid(target) => Some(target),
+            Self::Quarantined(_) => None,
+            Self::Waiting(waiting) => Some(&waiting.wanted),
+        }
+    }
+
+    /// What the target in the document costs.
+    pub(super) fn cost(&self) -> Cost {
+        Cost::of(self.target())
+    }
+
+    /// The room that it waits for.
+    pub(super) fn need(&self) -> Option<Need> {
+        match self {
+            Self::Waiting(waiting) => Some(Cost::of(Some(&waiting.wanted)).beyond(self.cost())),
+            Self::Valid(_) | Self::Quarantined(_) => None,
+        }
     }
 }
 
-pub(super) fn addresses(target: Option<&Target>) -> usize {
-    target.map_or(0, |target| target.addresses().len())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be a million of each.
+    #[test]
+    fn entries_and_services_stay_small() {
+        assert!(size_of::<Target>() <= 16 + size_of::<usize>());
+        assert!(size_of::<Entry>() <= 32, "{}", size_of::<Entry>());
+        assert!(size_of::<Service>() <= 40, "{}", size_of::<Service>());
+    }
 }

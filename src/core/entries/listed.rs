@@ -1,11 +1,14 @@
 //! What a list knows of bad entries beyond its own values: their last good targets, from the
 //! entries that it is to replace, or from etcd's history.
 
-use super::{Entries, Put};
+use std::sync::Arc;
+
+use super::{Entries, Put, Via};
+use crate::core::cost::Cost;
 use crate::core::event::{KeyValue, Lookup, Recovered};
 use crate::core::key::Key;
 use crate::core::quarantine::{Quarantine, Reason};
-use crate::core::service::{Entry, State, addresses};
+use crate::core::service::State;
 use crate::core::value::Target;
 
 impl Entries {
@@ -15,8 +18,11 @@ impl Entries {
     /// The second value is the wish for an older value, if that may be better yet.
     pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
         let (overwritten, create_revision) = (kv.version > 1, kv.create_revision);
-        // A list has each key once, whatever its version.
-        let mut put = self.take(kv, true);
+        let was_reborn = held.and_then(|held| held.before_rebirth(&kv));
+        let mut put = self.take(kv, Via::List);
+        if let Some((key, before)) = was_reborn {
+            self.note_rebirth(&key, before);
+        }
         let Some(Quarantine { key, mod_revision, reason, .. }) = put.quarantine.clone() else {
             return (put, None);
         };
@@ -56,20 +62,35 @@ impl Entries {
         }
     }
 
+    /// The key, and what its target costs, if the put is of a later life of it than is held.
+    fn before_rebirth(&self, kv: &KeyValue) -> Option<(Vec<u8>, Cost)> {
+        if kv.create_revision <= self.newest {
+            return None;
+        }
+        let cost = self.entry(&kv.key)?.state.cost();
+        Some((kv.key.clone(), cost))
+    }
+
+    /// What a key had in an earlier life is no last good target: where it wants more now, or is
+    /// bad, it keeps nothing of it.
+    fn note_rebirth(&mut self, key: &[u8], before: Cost) {
+        let Key::Instance { parent, name } = self.schema.classify(key) else {
+            return;
+        };
+        let Some(entry) = self.entry(key) else { return };
+        let is_bad = matches!(entry.state, State::Quarantined(_));
+        if is_bad || entry.state.cost().beyond(before).needs() {
+            self.ledger.reborn.insert((parent.into(), name.into()));
+        }
+    }
+
     fn set_last_good(&mut self, key: &[u8], target: Option<Target>) {
-        let Key::Instance { parent: service, name: instance } = self.schema.classify(key) else {
-            return;
-        };
-        let Some(service) = self.services.get_mut(service) else {
-            return;
-        };
-        if let Some(Entry { state: State::Quarantined(last_good), .. }) =
-            service.instances.get_mut(instance)
-        {
-            self.counts.targets -= addresses(last_good.as_ref());
-            self.counts.targets += addresses(target.as_ref());
-            *last_good = target;
-            service.piece = None;
+        let schema = Arc::clone(&self.schema);
+        if let Key::Instance { parent, name } = schema.classify(key) {
+            self.replace(parent, name, |state| match state {
+                State::Quarantined(_) => State::Quarantined(target),
+                other => other,
+            });
         }
     }
 }

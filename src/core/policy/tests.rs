@@ -106,8 +106,8 @@ fn nonsense_in_the_lists_is_refused() {
 
 #[test]
 fn one_entry_can_not_add_more_than_its_budget() {
-    let budgets = Budgets { targets: 2, labels: 1, value: 10, label_value: 3 };
-    let policy = Policy { budgets, ..Policy::default() };
+    let entry = Budgets { targets: 2, labels: 1, value: 10, label_value: 3, ..Budgets::default() };
+    let policy = Policy { budgets: entry, ..Policy::default() };
     assert!(policy.admit_value(10).is_ok());
     assert!(policy.admit_value(11).is_err());
     let three = ["h:1".into(), "h:2".into(), "h:3".into()];

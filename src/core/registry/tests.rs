@@ -1,3 +1,4 @@
+mod budgets;
 mod last_good;
 
 use super::*;
@@ -125,7 +126,8 @@ fn keys_that_are_not_ours_change_nothing_and_are_counted() {
     assert!(!harness.delete("web").changed, "not the service that it names");
     assert!(!harness.delete("web/1/deep").changed);
     harness.check(&["web=h:1"]);
-    let expected = Counts { services: 1, valid: 1, quarantined: 0, ignored: 1, targets: 1 };
+    let expected =
+        Counts { services: 1, valid: 1, ignored: 1, targets: 1, bytes: 3, ..Counts::default() };
     assert_eq!(harness.registry.counts().expect("counts").1, expected);
 }
 

@@ -157,6 +157,10 @@ pub(super) fn counts(state: &State) -> Counts {
         let meaning = state[*key].map(|cell| MEANINGS[usize::from(cell.value)].2);
         meaning.unwrap_or_default().count_ones() as usize
     };
+    let bytes = |key: &Key| {
+        let has_label = state[*key].is_some_and(|cell| MEANINGS[usize::from(cell.value)].1);
+        targets(key) * "h:1".len() + if has_label { "env".len() + "x".len() } else { 0 }
+    };
     let instances = || SERVICES.iter().flat_map(|(_, keys)| keys.iter());
     Counts {
         services: SERVICES.iter().filter(|(_, keys)| held(keys) > 0).count(),
@@ -164,6 +168,8 @@ pub(super) fn counts(state: &State) -> Counts {
         quarantined: held(&INVALID) + held(&[BAD]),
         ignored: held(&IGNORED),
         targets: instances().filter(valid).map(targets).sum(),
+        bytes: instances().filter(valid).map(bytes).sum(),
+        waiting: 0,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Registries as people have them: other keys, other values, and a hostile hand on both.
 
+mod budgets;
 mod checking;
 mod diffing;
 mod explaining;
