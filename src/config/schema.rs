@@ -173,6 +173,12 @@ pub enum SchemaError {
     /// It would do nothing.
     #[error("--address is for --value-format json; the format {0} knows where its addresses are")]
     NeedlessAddress(&'static str),
+    /// It would be no label.
+    #[error(
+        "--label {0}: a text with braces is a field of the value, which --value-format json takes; \
+         the format {1} knows which labels its values have"
+    )]
+    NeedlessLabel(String, &'static str),
     /// It would filter nothing.
     #[error("--scheme-filter: the format {0} has no schemes")]
     NoSchemes(&'static str),
@@ -193,7 +199,10 @@ impl SchemaArgs {
         let policy = self.policy();
         let (from_value, fixed): (Vec<_>, Vec<_>) =
             self.labels.iter().partition(|(_, text)| text.contains('{'));
+        // Of a value's labels it is the names that count: an illegal one would quarantine all.
+        labels(&from_value, &policy)?;
         let labels = labels(&fixed, &policy)?;
+        let needless = from_value.first().copied();
         let mut format = Format::parse(&self.value_format)?;
         match (&mut format, &self.address) {
             (Format::Json(rule), Some(text)) => {
@@ -211,6 +220,9 @@ impl SchemaArgs {
             }
             (_, None) => {}
             (format, Some(_)) => return Err(SchemaError::NeedlessAddress(format.name())),
+        }
+        if let (false, Some((name, _))) = (matches!(format, Format::Json(_)), needless) {
+            return Err(SchemaError::NeedlessLabel(name.clone(), format.name()));
         }
         if self.scheme_filter.is_some() && !format.knows_schemes() {
             return Err(SchemaError::NoSchemes(format.name()));

@@ -73,6 +73,7 @@ const TOKENS: &[&[u8]] = &[
     b"__scheme__",
     b"job",
     b"a.b",
+    b"1a",
 ];
 
 /// One to four mutations of `bytes`; some take pieces of `others`.

@@ -48,6 +48,11 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         (&["--value-format", "address", "--scheme-filter", "http"], &["--scheme-filter"]),
         (&["--label", "a.b=c"], &["--label a.b", "--utf8-labels"]),
         (&["--label", "job=c"], &["--label job"]),
+        (&["--label", "v={/version}"], &["--label v", "json", "auto"]),
+        (
+            &["--value-format", "json", "--address", "{/a}", "--label", "a.b={/c}"],
+            &["--label a.b", "--utf8-labels"],
+        ),
         (&["--allow-label", "job"], &["--allow-label", "relabel"]),
         (&["--label", "x"], &["env=prod"]),
         (&["--allow-address", "10/8"], &["--allow-address", "10.0.0.0/8"]),

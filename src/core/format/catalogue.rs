@@ -116,7 +116,7 @@ pub(super) const ALL: &[Description] = &[
     Description {
         name: "kitex",
         aliases: &["hertz"],
-        about: "Kitex and Hertz (hertz/registry-etcd/…)",
+        about: "Kitex and Hertz (hertz/registry-etcd/…); with tags, auto takes it for targets as well",
         key_pattern: "kitex/registry-etcd/{service}/{instance}",
         key: "kitex/registry-etcd/shop/10.0.0.1:8888",
         value: r#"{"network":"tcp","address":"10.0.0.1:8888","weight":10,"tags":null}"#,

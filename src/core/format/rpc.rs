@@ -1,11 +1,14 @@
 //! RPC frameworks whose instances are one flat object: gRPC naming, Kitex, dubbo-go.
 
+use std::net::Ipv6Addr;
+
 use serde_json::Value;
 
 use super::error::FormatError;
 use super::labels::Builder;
 use super::object::Object;
-use super::{Options, Reading};
+use super::{Options, Reading, endpoint};
+use crate::core::address::AddressError;
 
 /// etcd's `naming/endpoints`:
 ///
@@ -32,12 +35,22 @@ pub(super) fn grpc_naming(object: Object<'_>, options: &Options) -> Result<Readi
 /// ```
 ///
 /// The tags are labels. The weight is for clients that share load: a weight of 0 is Kitex'
-/// way to say that it has its usual one.
+/// way to say that it has its usual one. It joins an IPv6 address and a port with nothing but a
+/// colon: `fd00::5:8888`.
 pub(super) fn kitex(object: Object<'_>, options: &Options) -> Result<Reading, FormatError> {
     if object.text("network")?.is_some_and(|network| network.starts_with("unix")) {
         return Err(FormatError::UnixSocket);
     }
-    let address = object.address("address", options)?;
+    let address = match object.address("address", options) {
+        Err(FormatError::Address { at, reason: AddressError::Unbracketed }) => {
+            let text = object.required_text("address")?;
+            let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+            let bare = host.parse::<Ipv6Addr>().map_err(|_| AddressError::Unbracketed);
+            let joined = bare.and_then(|_| endpoint::host_port(host, Some(port), options));
+            joined.map_err(|reason| FormatError::Address { at, reason })?
+        }
+        address => address?,
+    };
     Ok(Reading::one(address, Builder::new(options).all_of(object, "tags").build()))
 }
 

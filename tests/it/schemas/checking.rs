@@ -58,7 +58,7 @@ async fn what_is_quarantined_is_listed_by_key_with_its_reason(etcd: Etcd) {
     for (line, (key, words)) in lines.iter().zip([
         ("/services/web/\\n\\u{1b}[31m: ", "port"),
         ("/services/web/was-good: ", "(its last good target stays)"),
-        ("/services/web/z: ", "--allow-label job"),
+        ("/services/web/z: ", "it is the service's name"),
         ("/services/w\u{fffd}b/1: ", "UTF-8"),
     ]) {
         assert!(line.starts_with(key) && line.contains(words), "{line}");

@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::support::backend::{Etcd, on_both};
 use crate::support::daemon::Daemon;
+use crate::support::etcd::base64;
 use crate::support::file::TargetFile;
 use crate::support::prometheus::{Prometheus, prometheus, promtool_check, write_config_of};
+use crate::support::ran::etcd_sd;
 use crate::support::random::Random;
 use crate::support::wait::{SOON, ensure, eventually};
 
@@ -42,9 +46,25 @@ async fn all_good_entries_among_100_000_of_any_bytes_are_published(etcd: Etcd) {
         .collect();
     assert_eq!(numbers.len(), BAD);
 
+    check_lists(&etcd, &bad).await;
     if !etcd.is_embedded() {
         prometheus_takes(&file).await;
     }
+}
+
+/// `check` names each of them, and no other, with a reason.
+async fn check_lists(etcd: &Etcd, bad: &[Entry]) {
+    let ran = etcd_sd(&["check", "--json", "--server", etcd.endpoint()]).await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (6, ""));
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["targets"], GOOD);
+    let listed = report["quarantined_entries"].as_array().unwrap().iter().map(|entry| {
+        assert!(!entry["reason"].as_str().unwrap().is_empty(), "{entry}");
+        let exact = entry.get("key_base64").map(|key| base64(key.as_str().unwrap()));
+        exact.unwrap_or_else(|| entry["key"].as_str().unwrap().into())
+    });
+    let listed: BTreeSet<Vec<u8>> = listed.collect();
+    assert!(listed.iter().eq(bad.iter().map(|(key, _)| key).collect::<BTreeSet<_>>()));
 }
 
 /// Of version 2: the one that is strict about names.

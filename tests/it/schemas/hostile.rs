@@ -10,6 +10,7 @@ use crate::support::file::TargetFile;
 use crate::support::prometheus::{
     Prometheus, prometheus, prometheus_3, promtool_check, write_config_of,
 };
+use crate::support::ran::etcd_sd;
 use crate::support::wait::{SOON, ensure, eventually};
 
 const GOOD: &str = "[\n{\"targets\":[\"10.0.0.1:80\"],\"labels\":{\"job\":\"web\"}}\n]\n";
@@ -97,6 +98,10 @@ async fn of_a_hostile_registry_only_the_good_entries_reach_prometheus(etcd: Etcd
     daemon.wait_for_log("published").await;
     assert!(!daemon.log().raw().contains("evil:"), "values are not repeated");
 
+    for number in 0..values.len() {
+        explained(&etcd, &format!("/services/web/bad-{number}")).await;
+    }
+
     // They come while it runs, too.
     put_web(&etcd, "late", &values).await;
     etcd.put("/services/web/last", "10.0.0.4:80").await;
@@ -124,6 +129,16 @@ async fn put_web(etcd: &Etcd, name: &str, values: &[Vec<u8>]) {
             etcd.put(&key, value.clone()).await;
         }
     }
+}
+
+/// `explain` says in a few lines why it is left out, and lets it steer no terminal.
+async fn explained(etcd: &Etcd, key: &str) {
+    let ran = etcd_sd(&["explain", key, "--server", etcd.endpoint()]).await;
+    assert_eq!(ran.code, 6, "{key}: {} {}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.lines().count() < 15, "{}", ran.stdout);
+    assert!(ran.stdout.contains("quarantined: "), "{}", ran.stdout);
+    let steers = |c: char| c.is_control() && c != '\n';
+    assert!(!ran.stdout.contains(steers) && ran.stdout.len() < 2_000, "{:?}", ran.stdout);
 }
 
 /// Job, address and the label `a` of all that is good.

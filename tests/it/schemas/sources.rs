@@ -78,9 +78,9 @@ async fn each_source_has_its_own_layout_and_a_service_of_both_is_one(etcd: Etcd)
     daemon.signal(Signal::HUP);
     daemon.wait_for_logs("listed", 4).await;
     etcd.put("/services/web/1", "10.0.0.3:80").await;
-    assert_eq!(daemon.stop().await, 0);
     let web = r#"{"targets":["10.0.0.3:80"],"labels":{"job":"web","dc":"a"}}"#;
     sources.becomes(&[api_x, db, web]).await;
+    assert_eq!(daemon.stop().await, 0);
 }
 
 async fn nothing_is_published_before_every_source_is_listed(etcd: Etcd) {

@@ -212,7 +212,7 @@ fn etcdctl_range(endpoint: &str, args: &[String], prefix: &str) -> Vec<(Vec<u8>,
 }
 
 /// Decodes base64 with padding.
-fn base64(text: &str) -> Vec<u8> {
+pub(crate) fn base64(text: &str) -> Vec<u8> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut buffer, mut bits) = (0_u32, 0);
