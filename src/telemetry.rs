@@ -83,15 +83,21 @@ impl fmt::Display for Foreign<'_> {
     }
 }
 
-/// Shows an error with its causes, each after a colon.
+/// Shows an error with its causes, each after a colon, and each once: some errors have the text of
+/// their cause in their own.
 pub struct Chain<'e>(pub &'e dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut last = self.0.to_string();
+        f.write_str(&last)?;
         let mut source = self.0.source();
         while let Some(error) = source {
-            write!(f, ": {error}")?;
+            let text = error.to_string();
+            if !last.ends_with(&text) {
+                write!(f, ": {text}")?;
+                last = text;
+            }
             source = error.source();
         }
         Ok(())
@@ -113,6 +119,22 @@ mod tests {
             assert_eq!(Foreign(text).to_string(), shown);
         }
         assert_eq!(Foreign(&[b'a'; 10_000]).to_string().chars().count(), 301);
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failure {
+        #[error("cannot list: {source}")]
+        Told { source: std::io::Error },
+        #[error("cannot write")]
+        Untold { source: Box<Failure> },
+    }
+
+    #[test]
+    fn every_cause_is_shown_once() {
+        let told = Failure::Told { source: std::io::Error::other("the disk is full") };
+        assert_eq!(Chain(&told).to_string(), "cannot list: the disk is full");
+        let untold = Failure::Untold { source: Box::new(told) };
+        assert_eq!(Chain(&untold).to_string(), "cannot write: cannot list: the disk is full");
     }
 
     #[test]
