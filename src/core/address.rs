@@ -89,10 +89,12 @@ fn check_host(host: Host<'_>) -> Result<(), AddressError> {
     if good { Ok(()) } else { Err(AddressError::Host) }
 }
 
+/// Whether a host can be called so, without brackets.
+///
 /// A host whose last label is all digits is an IPv4 address or nothing: no top-level
 /// domain is a number (RFC 3696, section 2). Underscores are no letters of host names, but
 /// container networks use them and resolvers take them.
-fn is_ipv4_or_name(host: &str) -> bool {
+pub(crate) fn is_ipv4_or_name(host: &str) -> bool {
     const LONGEST_NAME: usize = 253;
     const LONGEST_LABEL: usize = 63;
     let name = host.strip_suffix('.').unwrap_or(host);

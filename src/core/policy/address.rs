@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::core::address::is_ipv4_or_name;
+
 /// Addresses, or names, that targets may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedHost {
@@ -39,12 +41,13 @@ pub struct PortRange {
 pub struct PortRangeError;
 
 impl AllowedHost {
-    /// Whether `host`, as it stands in an address, is one of them.
+    /// Whether `host`, as it stands in an address, is one of them. An IPv4 address that is written
+    /// as an IPv6 one is what it stands for.
     pub(super) fn admits(&self, host: &str) -> bool {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         match (self, bare.parse::<IpAddr>()) {
             (Self::Network { address, bits }, Ok(found)) => {
-                let (address, found) = (canonical(*address), canonical(found));
+                let (address, found) = (bits_of(*address), bits_of(found.to_canonical()));
                 address.1 == found.1 && (address.0 ^ found.0) & mask(*bits, found.1) == 0
             }
             (Self::Name(name), Err(_)) => name.eq_ignore_ascii_case(bare.trim_end_matches('.')),
@@ -66,25 +69,36 @@ impl FromStr for AllowedHost {
             None => (text, None),
         };
         if let Ok(address) = address.parse::<IpAddr>() {
-            let most = if address.is_ipv4() { 32 } else { 128 };
-            let bits = bits.unwrap_or(most);
-            return (bits <= most)
-                .then_some(Self::Network { address, bits })
-                .ok_or(AllowedHostError);
+            return network(address, bits).ok_or(AllowedHostError);
         }
         let (is_suffix, name) = match text.strip_prefix("*.") {
             Some(name) => (true, name),
             None => (false, text),
         };
-        let is_name =
-            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-                && !name.is_empty()
-                && !name.ends_with(|last: char| last.is_ascii_digit());
-        match (is_name, is_suffix) {
+        // A dot at the end makes it no other name.
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        match (is_ipv4_or_name(&name), is_suffix) {
             (false, _) => Err(AllowedHostError),
-            (true, true) => Ok(Self::Suffix(format!(".{}", name.to_ascii_lowercase()).into())),
+            (true, true) => Ok(Self::Suffix(format!(".{name}").into())),
             (true, false) => Ok(Self::Name(name.into())),
         }
+    }
+}
+
+/// The network of an address and how many of its bits count; all of them unless that is said.
+fn network(address: IpAddr, bits: Option<u8>) -> Option<AllowedHost> {
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.unwrap_or(most);
+    if bits > most {
+        return None;
+    }
+    // An IPv4 address that is written as an IPv6 one has 96 bits before its own; a network that
+    // takes in other addresses too is none of IPv4.
+    match address.to_canonical() {
+        canonical @ IpAddr::V4(_) if address.is_ipv6() && bits >= 96 => {
+            Some(AllowedHost::Network { address: canonical, bits: bits - 96 })
+        }
+        _ => Some(AllowedHost::Network { address, bits }),
     }
 }
 
@@ -105,10 +119,9 @@ impl FromStr for PortRange {
     }
 }
 
-/// The address as bits from the highest on, and how many it has. An IPv4 address that is written
-/// as an IPv6 one is what it stands for.
-fn canonical(address: IpAddr) -> (u128, u8) {
-    match address.to_canonical() {
+/// The address as bits, from the highest on, and how many it has.
+fn bits_of(address: IpAddr) -> (u128, u8) {
+    match address {
         IpAddr::V4(address) => (u128::from(u32::from(address)), 32),
         IpAddr::V6(address) => (u128::from(address), 128),
     }

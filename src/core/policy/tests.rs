@@ -95,8 +95,30 @@ fn addresses_and_ports_may_be_limited_to_lists() {
 }
 
 #[test]
+fn a_host_on_the_list_is_found_however_it_is_written() {
+    for (allowed, address) in [
+        ("web-1", "web-1:80"),
+        ("db7.example.com", "db7.example.com:80"),
+        ("*.rack2", "web.rack2:80"),
+        ("Web.Example.com.", "web.example.com:80"),
+        ("*.Example.com.", "web.example.com.:80"),
+        ("::ffff:10.0.0.0/104", "10.1.2.3:80"),
+        ("::ffff:10.0.0.0/104", "[::ffff:10.1.2.3]:80"),
+        ("::ffff:10.0.0.1", "10.0.0.1:80"),
+        ("::/0", "[2001:db8::1]:80"),
+    ] {
+        let policy =
+            Policy { allowed_hosts: vec![allowed.parse().expect(allowed)], ..Policy::default() };
+        check(&policy, address, &[], None);
+        check(&policy, "11.0.0.1:80", &[], Some("--allow-address"));
+    }
+}
+
+#[test]
 fn nonsense_in_the_lists_is_refused() {
-    for text in ["", "10.0.0.0/33", "10.0.0/8", "a b", "*.", "10.0.0.1/x", "fd00::/129", "1.2.3"] {
+    for text in
+        ["", "10.0.0.0/33", "10.0.0/8", "a b", "*.", "10.0.0.1/x", "fd00::/129", "1.2.3", "a..b"]
+    {
         assert!(text.parse::<AllowedHost>().is_err(), "{text}");
     }
     for text in ["", "0", "65536", "9-8", "a", "1-", "-1"] {
