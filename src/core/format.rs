@@ -123,7 +123,7 @@ impl Reading {
         Self::default()
     }
 
-    fn new(mut addresses: Vec<Box<str>>, labels: Labels) -> Self {
+    pub(super) fn new(mut addresses: Vec<Box<str>>, labels: Labels) -> Self {
         if addresses.is_empty() {
             return Self::none();
         }

@@ -6,7 +6,8 @@
 //! value ──format──> addresses, labels ──────────────────┘
 //! ```
 //!
-//! Where several say a label, the operator's own stands, then the key's, then the value's.
+//! Where several say a label, the operator's own stands, then the key's, then the value's. A label
+//! with an empty text is none, as Prometheus has it: so the operator's takes one away.
 
 mod explain;
 
@@ -112,19 +113,28 @@ impl Schema {
                 labels.insert(label.into(), text.into());
             }
         }
+        labels.retain(|_, text| !text.is_empty());
         Ok(Target::new(addresses, labels))
     }
 
-    /// What key and value say, before it is admitted.
+    /// What key and value say, before it is admitted. An address in the key is `host:port`, or
+    /// several with commas between them, as GoFrame has them, or a URL, as dubbo has it.
     fn reading(&self, captures: &Captures<'_>, value: &[u8]) -> Result<Reading, ReadError> {
         let Some(address) = &captures.address else {
             return Ok(self.format.read(value, &self.options)?);
         };
         // The value is its owner's business.
-        match Format::Address.read(address.as_bytes(), &self.options) {
+        let read = |format: Format, text: &str| match format.read(text.as_bytes(), &self.options) {
             Err(FormatError::Address { at: Place::Value, reason }) => Err(ReadError::Key(reason)),
-            reading => Ok(reading?),
-        }
+            reading => Ok(reading?.addresses),
+        };
+        let addresses = if address.contains("://") {
+            read(Format::Traefik, address)?
+        } else {
+            let texts = address.split(',').map(|text| read(Format::Address, text));
+            texts.collect::<Result<Vec<_>, _>>()?.concat()
+        };
+        Ok(Reading::new(addresses, Labels::new()))
     }
 }
 

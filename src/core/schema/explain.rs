@@ -2,8 +2,9 @@
 
 use super::{ReadError, Schema};
 use crate::core::event::{KeyValue, Revision};
-use crate::core::format::Format;
+use crate::core::format::{Format, Options};
 use crate::core::key::Key;
+use crate::core::pattern::Captures;
 use crate::core::render::{Document, Piece};
 use crate::core::value::{Labels, Target};
 
@@ -79,8 +80,23 @@ impl Schema {
         if let Ok(reading) = self.reading(&captures, &kv.value) {
             let text = format!("{} {}", list(&reading.addresses), braced(&reading.labels));
             told.step("says", text);
+            if let (Some(scheme), []) = (&self.options.scheme, &reading.addresses[..]) {
+                told.step("filter", self.filtered(scheme, &captures, &kv.value));
+            }
         }
         conclude(told, self.read(parent, name, &kv.value, kv.mod_revision), &captures.service)
+    }
+
+    /// What the operator's scheme has to do with it that there is no address.
+    fn filtered(&self, scheme: &str, captures: &Captures<'_>, value: &[u8]) -> String {
+        let options = Options { scheme: None, ..self.options.clone() };
+        let unfiltered = Self { options, ..self.clone() };
+        match unfiltered.reading(captures, value) {
+            Ok(reading) if reading.addresses.is_empty() => {
+                "none, whatever their scheme: disabled, unhealthy, or without any".to_owned()
+            }
+            _ => format!("no endpoint has the scheme {scheme} of --scheme-filter"),
+        }
     }
 
     fn recognised(&self, value: &[u8]) -> String {
@@ -192,5 +208,21 @@ mod tests {
         check(pattern, key, "{}", false, &["shape of none", "quarantined"]);
         let steering = r#"{"address":"h:1","labels":{"__address__":"x"}}"#;
         check(pattern, key, steering, false, &["targets", "--allow-label __address__"]);
+    }
+
+    #[test]
+    fn a_scheme_filter_that_leaves_nothing_is_told_from_what_has_nothing() {
+        let mut schema = Schema::of(Pattern::parse("/s/{service}/{instance}").expect("a pattern"));
+        schema.options.scheme = Some("https".into());
+        for (endpoints, needle) in
+            [(r#"["http://h:1"]"#, "no endpoint has the scheme https"), ("[]", "none, whatever")]
+        {
+            let value = format!(r#"{{"id":"1","name":"a","version":"","endpoints":{endpoints}}}"#);
+            let (key, value) = (b"/s/web/1".to_vec(), value.into_bytes());
+            let (create_revision, mod_revision) = (Revision(1), Revision(1));
+            let kv = KeyValue { key, value, create_revision, mod_revision, version: 1 };
+            let told = schema.explain(&kv);
+            assert!(told.is_good && told.steps.iter().any(|step| step.text.contains(needle)));
+        }
     }
 }

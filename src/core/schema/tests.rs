@@ -39,6 +39,40 @@ fn an_address_in_the_key_needs_no_value_and_gets_the_exporters_port() {
 }
 
 #[test]
+fn several_addresses_or_a_url_in_the_key_are_taken() {
+    let addresses = |pattern, key| {
+        let read = read(&schema(pattern), key, "{}");
+        read.map(|target| target.addresses().join(" ")).map_err(|error| error.to_string())
+    };
+    let goframe = "/service/{deploy}/{ns}/{service}/{version}/{address}";
+    for (pattern, key, expected) in [
+        (goframe, "/service/d/n/web/v1/10.0.0.2:80,10.0.0.1:80", "10.0.0.1:80 10.0.0.2:80"),
+        (goframe, "/service/d/n/web/v1/[fd00::1]:80,a:1,a:1", "[fd00::1]:80 a:1"),
+        (
+            "/dubbo/{service}/providers/{address%}",
+            "/dubbo/a.B/providers/dubbo%3A%2F%2F10.0.0.1%3A20880%2Fa.B%3Fmethods%3Dx%2Cy",
+            "10.0.0.1:20880",
+        ),
+        ("/ms/{service}/{address...}", "/ms/tso/http://10.0.0.1:3379", "10.0.0.1:3379"),
+    ] {
+        assert_eq!(addresses(pattern, key).as_deref(), Ok(expected), "{key}");
+    }
+    for key in ["/service/d/n/web/v1/a:1,", "/service/d/n/web/v1/a:1,b"] {
+        let error = addresses(goframe, key).expect_err(key);
+        assert!(error.starts_with("the address in the key: "), "{error}");
+    }
+}
+
+#[test]
+fn a_label_with_an_empty_text_is_none() {
+    let mut schema = schema("/env/{env}/svc/{service}/{instance}");
+    schema.labels = labels(&[("own", "")]);
+    let value = r#"{"address":"h:1","labels":{"own":"value","other":""}}"#;
+    let target = read(&schema, KEY, value).expect("a target");
+    assert_eq!(target, Target::new(vec!["h:1".into()], labels(&[("env", "prod")])));
+}
+
+#[test]
 fn meta_labels_say_where_a_target_comes_from() {
     let mut schema = schema("/env/{env}/svc/{service}/{instance}");
     schema.meta_labels = true;
