@@ -2,7 +2,7 @@
 //!
 //! The file is TOML, with a table `[[source]]` for each. What may stand in one are the flags of
 //! the heading "Registry", without their dashes; what stands before the first table is for all
-//! of them. It is read by the same code as the command line.
+//! of them that don't say it themselves. It is read by the same code as the command line.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub struct SourcesArgs {
     ///
     /// Each is a table [[source]] of these flags without their dashes, such as
     /// key-pattern = "/a/{service}/{instance}" and value-format = "go-zero". What stands before
-    /// the first table is for all of them.
+    /// the first table is for all of them that don't say it themselves.
     #[arg(long, value_name = "FILE", env = "ETCD_SD_CONFIG", conflicts_with = "SchemaArgs")]
     pub config: Option<PathBuf>,
 
@@ -113,10 +113,15 @@ fn of_file(file: &Path) -> Result<Vec<Arc<Schema>>, SourcesError> {
         Ok(bytes) => bytes,
         Err(source) => return Err(SourcesError::Read { path, source }),
     };
-    let text = String::from_utf8_lossy(&bytes);
+    let text = match str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let line = line_of(&bytes, error.valid_up_to());
+            return Err(SourcesError::Toml { path, line, reason: "it is not UTF-8".into() });
+        }
+    };
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+        let line = line_of(&bytes, error.span().map_or(0, |span| span.start));
         SourcesError::Toml { path: path.clone(), line, reason: error.message().to_owned() }
     })?;
     let sources = match table.remove("source") {
@@ -144,6 +149,11 @@ fn of_file(file: &Path) -> Result<Vec<Arc<Schema>>, SourcesError> {
         schemas.push(schema);
     }
     Ok(schemas)
+}
+
+/// Counted from 1.
+fn line_of(text: &[u8], at: usize) -> usize {
+    text.iter().take(at).filter(|&&byte| byte == b'\n').count() + 1
 }
 
 /// The source of this table, with the `defaults` for what it does not say.
@@ -185,7 +195,7 @@ fn push(name: &str, value: &Value, arguments: &mut Vec<String>) -> Result<(), St
                 push(name, value, arguments)?;
             }
         }
-        Value::Table(pairs) => {
+        Value::Table(pairs) if name == "label" => {
             for (key, value) in pairs {
                 let Value::String(text) = value else {
                     return Err(format!("{name}.{key} is no text in quotes"));
@@ -193,7 +203,7 @@ fn push(name: &str, value: &Value, arguments: &mut Vec<String>) -> Result<(), St
                 arguments.push(format!("--{name}={key}={text}"));
             }
         }
-        Value::Float(_) | Value::Datetime(_) => {
+        Value::Table(_) | Value::Float(_) | Value::Datetime(_) => {
             return Err(format!(
                 "{name} is no text in quotes, number, true, false, or list of texts"
             ));

@@ -72,6 +72,9 @@ pub enum PolicyError {
     /// Prometheus before 3.0 would refuse the whole file.
     #[error("the label name {0:?} is not [a-zA-Z_][a-zA-Z0-9_]*; --utf8-labels admits it")]
     LabelName(Box<str>),
+    /// No version of Prometheus takes it.
+    #[error("a label has no name")]
+    Nameless,
     /// vmagent would expand it.
     #[error("{0} has %{{…}} in it, which vmagent would expand from its environment")]
     Expansion(&'static str),
@@ -149,7 +152,10 @@ impl Policy {
         if self.denied_labels.iter().any(|pattern| is_like(name, pattern)) {
             return Err(PolicyError::DeniedLabel(shown()));
         }
-        if !self.utf8_labels && !is_legacy(name) || name.is_empty() {
+        if name.is_empty() {
+            return Err(PolicyError::Nameless);
+        }
+        if !self.utf8_labels && !is_legacy(name) {
             return Err(PolicyError::LabelName(shown()));
         }
         if name == "job" {

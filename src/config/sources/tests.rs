@@ -60,6 +60,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         (second("value-format = 'yaml'"), &["source 2", "--value-format", "kratos"]),
         (second("key-pattern = '/a/{b'"), &["source 2", "--key-pattern /a/{b"]),
         (second("port = 0"), &["source 2", "--port"]),
+        (second("port = { a = '1' }"), &["source 2", "port is no text"]),
         (second("port = 1.5"), &["source 2", "port is no text"]),
         (second("label = { a = 1 }"), &["source 2", "label.a is no text"]),
         (second("prefix = '/a'"), &["sources 1 (/a/{service}/{instance}) and 2 (/a/", "overlap"]),
@@ -70,6 +71,14 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
             assert!(error.contains(needle), "{text}: {needle} is not in {error}");
         }
     }
+}
+
+#[test]
+fn a_file_in_another_encoding_is_refused_with_its_line() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), b"[[source]]\nlabel = { a = '\xfc' }\n").expect("written");
+    let error = of_file(file.path()).expect_err("no UTF-8").to_string();
+    assert!(error.contains("line 2: it is not UTF-8"), "{error}");
 }
 
 #[test]
