@@ -24,7 +24,7 @@ fn by_default_labels_can_not_steer_prometheus() {
     check(&policy, "h:1", &[("__address__", "x")], Some("--allow-label __address__"));
     check(&policy, "h:1", &[("__param_target", "x")], Some("__param_target"));
     check(&policy, "h:1", &[("a.b", "x")], Some("--utf8-labels"));
-    check(&policy, "h:1", &[("", "x")], Some("label name"));
+    check(&policy, "h:1", &[("", "x")], Some("no name"));
 }
 
 #[test]
