@@ -54,7 +54,8 @@ pub struct SchemaArgs {
 
     /// With --value-format json: where the address is, as in '{/host}:{/port}'
     ///
-    /// JSON pointers in braces. One that leads to a list makes a target of each element.
+    /// JSON pointers in braces. One that leads to a list makes a target of each element,
+    /// and so does {/nodes/*/host}:{/nodes/*/port} of each element of the list nodes.
     #[arg(long, value_name = "TEMPLATE", env = "ETCD_SD_ADDRESS")]
     pub address: Option<String>,
 

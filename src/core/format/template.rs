@@ -1,8 +1,9 @@
 //! Templates: text with JSON pointers in braces, `{/host}:{/port}`.
 //!
 //! A pointer is one of RFC 6901: `/nodes/0/address` leads to the address of the first node;
-//! `~1` stands for a slash in a name and `~0` for a tilde; `{}` is the whole document. `{{`
-//! and `}}` stand for a brace. A field with a closing brace in its name can't be named.
+//! `~1` stands for a slash in a name and `~0` for a tilde; `{}` is the whole document. In an
+//! address, `*` at the place of a list stands for each of its elements, as in `/nodes/*/host`;
+//! RFC 6901 gives it no meaning there. `{{` and `}}` stand for a brace. A field with a closing brace in its name can't be named.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -168,14 +169,32 @@ fn check_pointer(pointer: &str) -> Result<(), TemplateError> {
 fn find<'v>(document: &'v Value, pointer: &str) -> Result<Found<'v>, FormatError> {
     const WANTED: &str = "a text, a number, true or false, or a list of such";
     let other = || FormatError::Kind { at: place(pointer), wanted: WANTED };
+    let missing = || FormatError::Missing { at: place(pointer) };
+    if let Some((elements, rest)) = each(document, pointer) {
+        let text = |element: &'v Value| match element.pointer(rest) {
+            None | Some(Value::Null) => Err(missing()),
+            Some(value) => scalar(value).ok_or_else(other),
+        };
+        return elements.iter().map(text).collect::<Result<_, _>>().map(Found::List);
+    }
     match document.pointer(pointer) {
-        None | Some(Value::Null) => Err(FormatError::Missing { at: place(pointer) }),
+        None | Some(Value::Null) => Err(missing()),
         Some(Value::Array(elements)) => {
             let texts = elements.iter().map(scalar).collect::<Option<_>>();
             texts.map(Found::List).ok_or_else(other)
         }
         Some(value) => scalar(value).map(Found::One).ok_or_else(other),
     }
+}
+
+/// The list at whose elements the pointer has a star, and what leads on from there.
+fn each<'v, 'p>(document: &'v Value, pointer: &'p str) -> Option<(&'v [Value], &'p str)> {
+    const STAR: &str = "/*";
+    let stars = pointer.match_indices(STAR).map(|(at, _)| (at, at + STAR.len()));
+    stars
+        .map(|(at, after)| (&pointer[..at], &pointer[after..]))
+        .filter(|(_, rest)| rest.is_empty() || rest.starts_with('/'))
+        .find_map(|(before, rest)| Some((document.pointer(before)?.as_array()?.as_slice(), rest)))
 }
 
 fn place(pointer: &str) -> Place {
@@ -220,6 +239,29 @@ mod tests {
         }
         for template in ["{/gone}", "{/l}", "{/b~1c}", "{}", "{/l/1}", "{/l/00}", "{/l/-}"] {
             assert_eq!(Template::parse(template).expect(template).text(&document), None);
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_each_element_of_a_list_and_is_a_name_elsewhere() {
+        let document = serde_json::json!({
+            "nodes": [{"host": "a", "ports": {"*": 1}}, {"host": "::1", "ports": {"*": 2}}],
+            "*": "h", "none": [], "texts": ["a", "b"], "deep": [{"l": ["a"]}],
+        });
+        let addresses = |template| Template::parse(template).expect(template).addresses(&document);
+        for (template, expected) in [
+            ("{/nodes/*/host}:{/nodes/*/ports/*}", &["a:1", "[::1]:2"][..]),
+            ("{/nodes/*/host}:80", &["a:80", "[::1]:80"]),
+            ("{/texts/*}:80", &["a:80", "b:80"]),
+            ("{/none/*/host}:80", &[]),
+            ("{/*}:80", &["h:80"]),
+        ] {
+            assert_eq!(addresses(template).expect(template), expected, "{template}");
+        }
+        for template in
+            ["{/nodes/*/port}", "{/nodes/*}", "{/deep/*/l/*}", "{/nodes/*x}", "{/gone/*}"]
+        {
+            addresses(template).expect_err(template);
         }
     }
 
