@@ -5,10 +5,14 @@
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use tracing::{Span, error_span};
 use tracing_subscriber::EnvFilter;
+
+use crate::core::schema::Schema;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -61,6 +65,18 @@ pub fn init(level: LogLevel, format: LogFormat) {
 #[must_use]
 pub fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e4).round() / 1e4
+}
+
+/// Names this one of the sources in each of its lines: by its prefix, or by its pattern if another
+/// one has the same prefix. With one source every line would say the same.
+#[must_use]
+pub fn source_span(sources: &[Arc<Schema>], source: &Schema) -> Span {
+    let prefix = source.pattern.prefix();
+    match sources.iter().filter(|other| other.pattern.prefix() == prefix).count() {
+        _ if sources.len() == 1 => Span::none(),
+        1 => error_span!("source", %prefix),
+        _ => error_span!("source", key_pattern = source.pattern.as_str()),
+    }
 }
 
 /// Shows text of foreign origin: control characters are escaped, so that it can't end the
@@ -119,6 +135,24 @@ mod tests {
             assert_eq!(Foreign(text).to_string(), shown);
         }
         assert_eq!(Foreign(&[b'a'; 10_000]).to_string().chars().count(), 301);
+    }
+
+    #[test]
+    fn of_several_sources_each_is_named_so_that_it_can_be_told_from_the_others() {
+        let sources =
+            ["/a/{service}/{i}", "/q/{service}-a/{i}", "/q/{service}-b/{i}"].map(|text| {
+                Arc::new(Schema::of(crate::core::pattern::Pattern::parse(text).expect(text)))
+            });
+        tracing::subscriber::with_default(tracing_subscriber::registry(), || {
+            let field = |of: &[Arc<Schema>], at: usize| {
+                let span = source_span(of, &of[at]);
+                span.metadata().and_then(|data| data.fields().iter().next()).map(|it| it.name())
+            };
+            assert_eq!(field(&sources[..1], 0), None);
+            assert_eq!(field(&sources, 0), Some("prefix"));
+            assert_eq!(field(&sources, 1), Some("key_pattern"));
+            assert_eq!(field(&sources, 2), Some("key_pattern"));
+        });
     }
 
     #[derive(Debug, thiserror::Error)]

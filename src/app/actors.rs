@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
 use tokio::time::{sleep, timeout};
-use tracing::{Span, error_span, info};
+use tracing::info;
 
 use super::{Error, unpublished};
 use crate::actors::auditor::{Auditor, Peers};
@@ -23,6 +23,7 @@ use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
 use crate::core::session::RelistReason;
 use crate::file::{TargetDir, TargetFile};
+use crate::telemetry::source_span;
 
 /// A stop takes no longer than both of these: for the watchers to pass on what they have
 /// received, and for the last write, be the disk as slow as it may.
@@ -196,9 +197,7 @@ impl Source {
         threads: &Threads,
     ) -> Result<Self, Error> {
         let prefix = schema.pattern.prefix().clone();
-        // With one source every line would say the same.
-        let is_only = config.sources.len() == 1;
-        let span = if is_only { Span::none() } else { error_span!("source", %prefix) };
+        let span = source_span(&config.sources, schema);
         let registry = Registry::new(Arc::clone(schema)).within(span.clone()).start();
         let (observed, settings) = (registry.clone().recipient(), config.clone());
         let (to_watch, of_watcher) = (prefix.clone(), span.clone());

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use actix::{Actor, Addr};
 use tokio::time::timeout;
-use tracing::{Span, error_span, warn};
+use tracing::warn;
 
 use super::Error;
 use crate::actors::messages::{LastFailure, Stop};
 use crate::actors::reader::{Reader, Reading};
 use crate::actors::watcher::EtcdWatcher;
 use crate::config::Registries;
+use crate::telemetry::source_span;
 
 /// A watcher that is told to end does so at once, unless its thread is busy.
 const STOP: Duration = Duration::from_secs(1);
@@ -22,9 +23,7 @@ pub(super) async fn read(registries: &Registries) -> Result<Vec<Reading>, Error>
     for schema in &registries.sources {
         let prefix = schema.pattern.prefix().clone();
         let (reader, reading) = Reader::new(schema.clone());
-        // With one source every line of the log would say the same.
-        let is_only = registries.sources.len() == 1;
-        let span = if is_only { Span::none() } else { error_span!("source", %prefix) };
+        let span = source_span(&registries.sources, schema);
         let (servers, connector) = (registries.servers.clone(), registries.connector.clone());
         let observed = reader.start().recipient();
         let watcher =

@@ -15,6 +15,8 @@
 
 mod address;
 
+use std::fmt;
+
 use thiserror::Error;
 
 use super::value::Labels;
@@ -77,7 +79,17 @@ pub enum PolicyError {
     Nameless,
     /// vmagent would expand it.
     #[error("{0} has %{{…}} in it, which vmagent would expand from its environment")]
-    Expansion(&'static str),
+    Expansion(Box<str>),
+    /// Longer than any label needs to be.
+    #[error("{what} has {found} bytes, and {limit} are admitted")]
+    Long {
+        /// What is too long.
+        what: Box<str>,
+        /// How long it is.
+        found: usize,
+        /// How long it may be.
+        limit: usize,
+    },
     /// Not on the operator's list.
     #[error("an address is not among those of --allow-address (names are not resolved)")]
     Address,
@@ -128,8 +140,8 @@ impl Policy {
         within("labels (--max-labels)", labels.len(), self.budgets.labels)?;
         for (name, value) in labels {
             self.admit_label(name)?;
-            self.admit_text("a label", value)?;
             self.admit_text("the name of a label", name)?;
+            self.admit_text(Label(name), value)?;
         }
         addresses.iter().try_for_each(|address| self.admit_address(address))
     }
@@ -140,15 +152,17 @@ impl Policy {
     }
 
     /// Whether a text that comes from the registry may become the value of a label.
-    pub fn admit_text(&self, what: &'static str, text: &str) -> Result<(), PolicyError> {
+    pub fn admit_text(&self, what: impl fmt::Display, text: &str) -> Result<(), PolicyError> {
+        let (found, limit) = (text.len(), self.budgets.label_value);
+        let what = || what.to_string().into();
         if text.contains("%{") {
-            return Err(PolicyError::Expansion(what));
+            return Err(PolicyError::Expansion(what()));
         }
-        within("bytes in the value of a label", text.len(), self.budgets.label_value)
+        if found > limit { Err(PolicyError::Long { what: what(), found, limit }) } else { Ok(()) }
     }
 
     fn admit_label(&self, name: &str) -> Result<(), PolicyError> {
-        let shown = || name.chars().take(64).collect::<String>().into();
+        let shown = || shown(name).into();
         if self.denied_labels.iter().any(|pattern| is_like(name, pattern)) {
             return Err(PolicyError::DeniedLabel(shown()));
         }
@@ -181,6 +195,20 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+/// A label, as errors name it.
+struct Label<'n>(&'n str);
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the label {:?}", shown(self.0))
+    }
+}
+
+/// As much of a label's name as an error repeats.
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 fn within(what: &'static str, found: usize, limit: usize) -> Result<(), PolicyError> {

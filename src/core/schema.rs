@@ -118,7 +118,7 @@ impl Schema {
     }
 
     /// What key and value say, before it is admitted. An address in the key is `host:port`, or
-    /// several with commas between them, as GoFrame has them, or a URL, as dubbo has it.
+    /// several with commas between them, as `GoFrame` has them, or a URL, as dubbo has it.
     fn reading(&self, captures: &Captures<'_>, value: &[u8]) -> Result<Reading, ReadError> {
         let Some(address) = &captures.address else {
             return Ok(self.format.read(value, &self.options)?);

@@ -50,6 +50,7 @@ fn what_vmagent_would_expand_is_refused_everywhere() {
     let policy = Policy { utf8_labels: true, ..Policy::default() };
     check(&policy, "h:1", &[("a", "x%{HOME}")], Some("vmagent"));
     check(&policy, "h:1", &[("%{HOME}", "x")], Some("vmagent"));
+    check(&policy, "h:1", &[("b", "x%{HOME}")], Some("the label \"b\" has %{…}"));
     check(&policy, "h:1", &[("a", "100 %")], None);
     assert!(policy.admit_service("%{HOME}").is_err());
 }
@@ -136,7 +137,13 @@ fn one_entry_can_not_add_more_than_its_budget() {
     assert!(policy.admit(&three[..2], &Labels::new()).is_ok());
     assert!(policy.admit(&three, &Labels::new()).is_err());
     check(&policy, "h:1", &[("a", "123")], None);
-    check(&policy, "h:1", &[("a", "1234")], Some("3 are admitted"));
+    check(
+        &policy,
+        "h:1",
+        &[("a", "1234")],
+        Some("the label \"a\" has 4 bytes, and 3 are admitted"),
+    );
+    check(&policy, "h:1", &[("name", "1")], Some("the name of a label has 4 bytes"));
     check(&policy, "h:1", &[("a", "1"), ("b", "1")], Some("labels"));
     assert!(policy.admit_service("abcd").is_err());
 }
