@@ -15,7 +15,7 @@
 //! | `go-micro` | `name`, `version` and `nodes` |
 //! | `apisix` | `type` and `nodes`, without `version` |
 //! | `scalingo` | `name`, `ports` and `private_hostname` |
-//! | `skydns` | `host` |
+//! | `skydns` | `host`, and none that DNS has not |
 //! | `pd` | `service-addr` |
 //! | `tidb` | `ip` and `status_port` |
 //! | `patroni` | `conn_url` and `api_url` |
@@ -39,6 +39,22 @@ struct Shape {
     has: &'static [&'static str],
     lacks: &'static [&'static str],
 }
+
+/// What rows of DNS have. A host alone is nothing to know them by: many registries have one, and
+/// beside it what should keep them from being scraped, such as `enabled`.
+const DNS: &[&str] = &[
+    "host",
+    "port",
+    "priority",
+    "weight",
+    "text",
+    "mail",
+    "ttl",
+    "targetstrip",
+    "group",
+    "key",
+    "ownedby",
+];
 
 /// What etcd-sd's own objects have.
 const OWN: &[&str] = &["address", "targets"];
@@ -70,7 +86,7 @@ const SHAPES: &[Shape] = &[
         lacks: &["address", "targets", "version"],
     },
     Shape { format: Format::Scalingo, has: &["name", "ports", "private_hostname"], lacks: OWN },
-    Shape { format: Format::Skydns, has: &["host"], lacks: OWN },
+    Shape { format: Format::Skydns, has: &["host"], lacks: &[] },
     Shape { format: Format::Pd, has: &["service-addr"], lacks: OWN },
     Shape { format: Format::Tidb, has: &["ip", "status_port"], lacks: OWN },
     Shape { format: Format::Patroni, has: &["conn_url", "api_url"], lacks: OWN },
@@ -114,8 +130,12 @@ struct Mask {
 }
 
 static FIELDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let mut fields: Vec<_> =
-        SHAPES.iter().flat_map(|shape| shape.has.iter().chain(shape.lacks)).copied().collect();
+    let mut fields: Vec<_> = SHAPES
+        .iter()
+        .flat_map(|shape| shape.has.iter().chain(shape.lacks))
+        .chain(DNS)
+        .copied()
+        .collect();
     fields.sort_unstable();
     fields.dedup();
     fields
@@ -126,14 +146,17 @@ static MASKS: LazyLock<Vec<Mask>> = LazyLock::new(|| {
     let mask = |shape: &Shape| Mask {
         format: shape.format.clone(),
         has: bits(shape.has),
-        lacks: bits(shape.lacks),
+        lacks: if shape.format == Format::Skydns { !bits(DNS) } else { bits(shape.lacks) },
     };
     SHAPES.iter().map(mask).collect()
 });
 
-/// The bit of a field; 0 if no shape knows it.
+/// The bit of all fields that no shape knows.
+const UNKNOWN: u64 = 1 << 63;
+
+/// The bit of a field.
 fn bit(name: &str) -> u64 {
-    FIELDS.binary_search(&name).map_or(0, |index| 1_u64 << index)
+    FIELDS.binary_search(&name).map_or(UNKNOWN, |index| 1_u64 << index)
 }
 
 /// The names of an object's fields, without what stands in them.
@@ -192,10 +215,27 @@ mod tests {
 
     #[test]
     fn every_field_of_a_shape_has_a_bit_of_its_own() {
-        assert!(FIELDS.len() <= 64);
+        assert!(FIELDS.len() < 64);
         let bits: u64 = FIELDS.iter().map(|name| bit(name)).sum();
         assert_eq!(bits.count_ones() as usize, FIELDS.len());
-        assert_eq!(bit("something else"), 0);
+        assert_eq!(bit("something else"), UNKNOWN);
+    }
+
+    #[test]
+    fn a_host_beside_what_dns_has_not_is_no_row_of_dns() {
+        let names = |text: &str| -> Vec<_> {
+            fitting(text).expect("an object").iter().map(Format::name).collect()
+        };
+        assert_eq!(names(r#"{"host":"a","port":1}"#), ["skydns"]);
+        assert_eq!(
+            names(r#"{"host":"a","port":1,"ttl":60,"targetstrip":1,"text":"x"}"#),
+            ["skydns"]
+        );
+        for other in ["enabled", "healthy", "name", "Enable", "address_family"] {
+            let value = format!(r#"{{"host":"a","port":1,"{other}":false}}"#);
+            assert_eq!(names(&value), [""; 0], "{other}");
+        }
+        assert_eq!(names(r#"{"host":"a","ip":"b","status_port":1}"#), ["tidb"]);
     }
 
     #[test]

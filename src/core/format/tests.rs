@@ -99,9 +99,9 @@ fn what_two_formats_read_differently_is_refused_with_both_names() {
          --value-format which one it is"
     );
     assert_eq!(Format::Auto.fitting(kitex), [Format::Targets, Format::Kitex]);
-    let three = br#"{"host":"a","port":1,"ip":"b","status_port":2,"service-addr":"http://c:3"}"#;
+    let three = br#"{"conn_url":"a","api_url":"http://d:1","ip":"b","status_port":2,"service-addr":"http://c:3"}"#;
     let error = Format::Auto.read(three, &Options::default()).expect_err("three fit");
-    assert!(error.to_string().contains("skydns, pd and tidb"), "{error}");
+    assert!(error.to_string().contains("pd, tidb and patroni"), "{error}");
 }
 
 #[test]
