@@ -24,7 +24,11 @@ use crate::telemetry::LogLevel;
 pub enum Command {
     /// Show step by step what a key and its value become, or why not
     ///
-    /// Exits with 0 if the entry is published, and with 6 if it is quarantined or ignored.
+    /// Looks at the one entry alone: whether there is room for it beside the others is for check to
+    /// say.
+    ///
+    /// Exits with 0 if the entry is published, or registered as not to be scraped, and with 6 if it is
+    /// quarantined or ignored.
     #[command(after_long_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArgs>),
     /// Read the registry once, sum it up, and list what is quarantined, and why

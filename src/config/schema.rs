@@ -60,7 +60,7 @@ pub struct SchemaArgs {
     pub address: Option<String>,
 
     /// Take only endpoints of this scheme, such as http
-    #[arg(long, value_name = "SCHEME", env = "ETCD_SD_SCHEME_FILTER")]
+    #[arg(long, value_name = "SCHEME", env = "ETCD_SD_SCHEME_FILTER", value_parser = scheme)]
     pub scheme_filter: Option<String>,
 
     /// Scrape this port instead of the registered one, such as that of an exporter
@@ -70,7 +70,8 @@ pub struct SchemaArgs {
 
     /// A label for all targets, such as env=prod; repeat it for more
     ///
-    /// With --value-format json also a label from the value: version={/version}.
+    /// A comma begins the next one; in a --config, texts may have commas. With --value-format json
+    /// also a label from the value: version={/version}.
     #[arg(long = "label", value_name = "NAME=TEXT", env = "ETCD_SD_LABEL",
           action = ArgAction::Append, value_delimiter = ',', value_parser = label)]
     pub labels: Vec<(String, String)>,
@@ -304,6 +305,15 @@ fn allowed_label(name: &str) -> Result<String, String> {
             .into()),
         _ => Ok(name.to_owned()),
     }
+}
+
+/// One that no endpoint can have would leave nothing to scrape. Some registries name their ports by
+/// other words than schemes.
+fn scheme(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains([':', '/', ' ']) {
+        return Err("give the scheme alone, such as http".into());
+    }
+    Ok(text.to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

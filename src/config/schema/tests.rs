@@ -46,6 +46,8 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         (&["--value-format", "kratos", "--address", "{/a}"], &["--address", "kratos"]),
         (&["--value-format", "json", "--address", "h:1"], &["--address h:1"]),
         (&["--value-format", "address", "--scheme-filter", "http"], &["--scheme-filter"]),
+        (&["--scheme-filter", "http://"], &["--scheme-filter", "the scheme alone"]),
+        (&["--scheme-filter", ""], &["--scheme-filter", "the scheme alone"]),
         (&["--label", "a.b=c"], &["--label a.b", "--utf8-labels"]),
         (&["--label", "job=c"], &["--label job"]),
         (&["--label", "v={/version}"], &["--label v", "json", "auto"]),

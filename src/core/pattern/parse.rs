@@ -33,7 +33,7 @@ pub enum PatternError {
     /// The label `job` must come from somewhere.
     #[error(
         "it has no {{service}}, which becomes the label job; where the key does not say it, fix it \
-         at the place that stands for it, as in /topology/{{service=tidb}}/{{address}}/info"
+         at the place that stands for it, as in /topology/{{service=tidb}}/{{instance}}/info"
     )]
     NoService,
     /// Nothing but the service, or nothing at all, tells keys apart.
