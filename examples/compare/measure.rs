@@ -102,7 +102,7 @@ fn lists(etcd: &Etcd, files: &Path, figures: &mut Figures) -> Result<()> {
 async fn changes(etcd: &Etcd, files: &Path, figures: &mut Figures, count: usize) -> Result<()> {
     let mut kv = etcd.client().await?.kv_client();
     let mut watcher = Watcher::start(etcd).await?;
-    let mut watched = Vec::new();
+    let mut latencies = Vec::new();
     for change in 0..count {
         let (key, value) = (fleet::key(0), fleet::address(0, 1 + change));
         let begun = Instant::now();
@@ -113,7 +113,7 @@ async fn changes(etcd: &Etcd, files: &Path, figures: &mut Figures, count: usize)
         });
         put?;
         event.0?;
-        watched.push(event.1);
+        latencies.push(event.1);
     }
     drop(watcher);
 
@@ -132,7 +132,7 @@ async fn changes(etcd: &Etcd, files: &Path, figures: &mut Figures, count: usize)
         published.push(seen - begun);
         written.push(bare::replace(&daemon.file().with_file_name("bare.json"), &bytes)?);
     }
-    (figures.watch, figures.publish) = (median(watched), median(published));
+    (figures.watch, figures.publish) = (median(latencies), median(published));
     figures.write = median(written);
     Ok(())
 }
