@@ -66,7 +66,7 @@ pub enum PolicyError {
     #[error("the label \"job\" is taken: it is the service's name, which the key says")]
     JobLabel,
     /// It would steer Prometheus.
-    #[error("the label {0:?} steers Prometheus; --allow-label {0} admits it")]
+    #[error("the label {name:?} steers Prometheus; --allow-label {name} admits it", name = Shown(.0))]
     SteeringLabel(Box<str>),
     /// The operator does not want it.
     #[error("the label {0:?} is refused by --deny-label")]
@@ -197,6 +197,21 @@ impl Policy {
     }
 }
 
+/// Text of the registry, in quotes or without them, that can't steer the terminal.
+struct Shown<'t>(&'t str);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.escape_debug().fmt(f)
+    }
+}
+
 /// A label, as errors name it.
 struct Label<'n>(&'n str);
 
@@ -208,7 +223,9 @@ impl fmt::Display for Label<'_> {
 
 /// As much of a label's name as an error repeats.
 fn shown(name: &str) -> String {
-    name.chars().take(64).collect()
+    const SHOWN: usize = 64;
+    let cut = name.char_indices().nth(SHOWN).map(|(at, _)| at);
+    cut.map_or_else(|| name.to_owned(), |at| format!("{}…", &name[..at]))
 }
 
 fn within(what: &'static str, found: usize, limit: usize) -> Result<(), PolicyError> {

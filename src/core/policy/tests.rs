@@ -116,6 +116,16 @@ fn a_host_on_the_list_is_found_however_it_is_written() {
 }
 
 #[test]
+fn a_hostile_name_of_a_label_does_not_steer_the_terminal_and_is_cut() {
+    let policy = Policy { utf8_labels: true, ..Policy::default() };
+    let labels = Labels::from([("__\u{1b}[2J\n".into(), "x".into())]);
+    let error = policy.admit(&[], &labels).expect_err("it steers").to_string();
+    assert!(!error.contains(char::is_control), "{error:?}");
+    let long = "-".repeat(10_000);
+    check(&Policy::default(), "h:1", &[(&long, "x")], Some("-…\" is not"));
+}
+
+#[test]
 fn nonsense_in_the_lists_is_refused() {
     for text in
         ["", "10.0.0.0/33", "10.0.0/8", "a b", "*.", "10.0.0.1/x", "fd00::/129", "1.2.3", "a..b"]
