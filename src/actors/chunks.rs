@@ -1,7 +1,7 @@
 //! Chunks: no message holds the thread of the registry for long.
 
 /// Entries or changes in one message to the registry: some milliseconds of its time.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// The items in chunks, each with whether it is the last. A short list is passed on as it is.
 pub(super) fn chunks<T>(items: Vec<T>) -> impl Iterator<Item = (Vec<T>, bool)> {
