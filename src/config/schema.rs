@@ -111,7 +111,7 @@ pub struct SchemaArgs {
 
     /// The most targets that one key may give
     #[arg(long, value_name = "NUMBER", env = "ETCD_SD_MAX_TARGETS_PER_KEY",
-          default_value_t = Budgets::default().targets)]
+          default_value_t = Budgets::default().targets, value_parser = at_least_one())]
     pub max_targets_per_key: usize,
 
     /// The most labels that a target may have
@@ -121,7 +121,7 @@ pub struct SchemaArgs {
 
     /// The longest value that is read, in bytes
     #[arg(long, value_name = "BYTES", env = "ETCD_SD_MAX_VALUE_BYTES",
-          default_value_t = Budgets::default().value)]
+          default_value_t = Budgets::default().value, value_parser = at_least_one())]
     pub max_value_bytes: usize,
 
     /// The most targets that one service may have
@@ -170,7 +170,10 @@ pub enum SchemaError {
     /// Where should it come from?
     #[error("--value-format json needs --address, such as '{{/host}}:{{/port}}'")]
     NoAddress,
-    /// It would do nothing.
+    /// It would do nothing: the key says where to scrape.
+    #[error("{0}: --key-pattern takes the address from the key; the value is not read then")]
+    UnreadValue(&'static str),
+    /// Nor would this.
     #[error("--address is for --value-format json; the format {0} knows where its addresses are")]
     NeedlessAddress(&'static str),
     /// It would be no label.
@@ -204,6 +207,13 @@ impl SchemaArgs {
         let labels = labels(&fixed, &policy)?;
         let needless = from_value.first().copied();
         let mut format = Format::parse(&self.value_format)?;
+        let of_value = [("--address", self.address.is_some()), ("--label", needless.is_some())];
+        if pattern.has_address()
+            && matches!(format, Format::Json(_))
+            && let Some((flag, _)) = of_value.into_iter().find(|(_, is_given)| *is_given)
+        {
+            return Err(SchemaError::UnreadValue(flag));
+        }
         match (&mut format, &self.address) {
             (Format::Json(rule), Some(text)) => {
                 let mut of_value = Vec::new();

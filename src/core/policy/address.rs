@@ -76,6 +76,8 @@ impl FromStr for AllowedHost {
             Some(name) => (true, name),
             None => (false, text),
         };
+        // The dot of a name's root says nothing.
+        let name = name.strip_suffix('.').unwrap_or(name);
         let is_name =
             name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
                 && !name.is_empty()
