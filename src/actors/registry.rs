@@ -15,7 +15,8 @@ use crate::core::schema::Schema;
 use crate::core::throttle::Throttle;
 use crate::telemetry::Foreign;
 
-/// Lines about entries that are held out, and as many about those admitted again: so many at once, then one each so often.
+/// Lines about entries that are held out, and as many about those admitted again: so many at once,
+/// then one each so often.
 const WARNINGS: u32 = 20;
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 

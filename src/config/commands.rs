@@ -40,8 +40,8 @@ pub enum Command {
     /// Compare the target file, and --target-dir if it is given, with the registry
     ///
     /// Takes no lock and writes nothing: it can run beside the daemon, in its environment or with
-    /// the same flags. The first line sums up; then come the targets, + for those that are in etcd alone, - for
-    /// those that are in the file alone.
+    /// the same flags. The first line sums up; then come the targets, + for those that are in etcd
+    /// alone, - for those that are in the file alone.
     ///
     /// Exits with 0 if the bytes are those that etcd-sd would write; with 5 if they are not: if
     /// there is no file, if it is no list of target groups, and also if it has the same targets

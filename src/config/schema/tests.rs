@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use clap::Parser;
 
-use super::*;
 use crate::config::Arguments;
+use crate::core::format::Format;
+use crate::core::schema::Schema;
 
 fn schema(arguments: &[&str]) -> Result<Arc<Schema>, String> {
     let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
