@@ -64,8 +64,8 @@ pub struct Dirty;
 #[rtype(result = "()")]
 pub struct Inspect;
 
-/// Pull, `Persister` from `Registry` or `Merger`: the newest document. `None` before the first complete
-/// list and in the middle of a revision.
+/// Pull, `Persister` from `Registry` or `Merger`: the newest document. `None` before the first
+/// complete list and in the middle of a revision.
 #[derive(Message)]
 #[rtype(result = "Option<Document>")]
 pub struct Render;
