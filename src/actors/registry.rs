@@ -127,7 +127,7 @@ impl Registry {
                 prefix = %self.schema.pattern.prefix(),
                 ignored = counts.ignored,
                 "the first list is empty: no service is registered under the prefix; if there \
-                 should be some, check --prefix and \
+                 should be some, check --prefix or --key-pattern, and \
                  --server, and whether the keys were written with etcd's v2 API, which v3 \
                  can't see (etcdctl migrate)"
             );

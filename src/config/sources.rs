@@ -2,7 +2,7 @@
 //!
 //! The file is TOML, with a table `[[source]]` for each. What may stand in one are the flags of
 //! the heading "Registry", without their dashes; what stands before the first table is for all
-//! of them. It is read by the same code as the command line.
+//! that don't say it themselves. It is read by the same code as the command line.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ pub struct SourcesArgs {
     ///
     /// Each is a table [[source]] of these flags without their dashes, such as
     /// key-pattern = "/a/{service}/{instance}" and value-format = "go-zero". What stands before
-    /// the first table is for all of them.
+    /// the first table is for all of them; a source that gives the same flag, be it a list, has
+    /// its own alone.
     #[arg(long, value_name = "FILE", env = "ETCD_SD_CONFIG", conflicts_with = "SchemaArgs")]
     pub config: Option<PathBuf>,
 
