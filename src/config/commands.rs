@@ -24,7 +24,8 @@ use crate::telemetry::LogLevel;
 pub enum Command {
     /// Show step by step what a key and its value become, or why not
     ///
-    /// Exits with 0 if the entry is published, and with 6 if it is quarantined or ignored.
+    /// Looks at this entry alone: whether the budgets that entries share have room for it, check
+    /// says. Exits with 0 if the entry is published, and with 6 if it is quarantined or ignored.
     #[command(after_long_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArgs>),
     /// Read the registry once, sum it up, and list what is quarantined, and why
