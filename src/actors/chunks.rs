@@ -1,7 +1,7 @@
 //! Chunks: no message holds the thread of the registry for long.
 
 /// Entries or changes in one message to the registry: some milliseconds of its time.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// Bytes of their values: reading long ones takes more time than all else.
 const BYTES: usize = 1 << 20;

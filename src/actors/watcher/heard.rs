@@ -1,8 +1,9 @@
 //! Waiting for the next message of a watch. Meanwhile a watch that is silent is asked for a sign
 //! of life, and those who ask are confirmed.
 
-use std::future::{Future, pending};
-use std::pin::Pin;
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Instant;
 
 use tokio::time::sleep_until;
@@ -21,6 +22,8 @@ pub(super) struct Watch {
     /// etcd has agreed.
     pub(super) stands: bool,
     read: Read,
+    /// It broke while nobody waited for it.
+    broke: Option<Error>,
 }
 
 /// What comes first.
@@ -37,11 +40,28 @@ enum Heard {
 
 impl Watch {
     pub(super) fn new(stream: WatchStream, liveness: Liveness) -> Self {
-        Self { stream, liveness, stands: false, read: Read::default() }
+        Self { stream, liveness, stands: false, read: Read::default(), broke: None }
+    }
+
+    /// The next message, if it has come already.
+    pub(super) async fn ready(&mut self) -> Option<WatchMessage> {
+        let mut next = pin!(self.stream.next());
+        match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
+            Poll::Pending => None,
+            Poll::Ready(Ok(message)) => Some(message),
+            // What came before it goes first.
+            Poll::Ready(Err(error)) => {
+                self.broke = Some(error);
+                None
+            }
+        }
     }
 
     /// Whoever stops waiting loses nothing.
     async fn first(&mut self, late: Option<Instant>) -> Heard {
+        if let Some(error) = self.broke.take() {
+            return Heard::Message(Err(error));
+        }
         let silence = self.liveness.deadline();
         let late = async {
             match late {

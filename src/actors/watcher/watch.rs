@@ -8,11 +8,44 @@ use tracing::{debug, info};
 use super::heard::Watch;
 use super::task::Task;
 use super::wire::End;
+use crate::actors::chunks::CHUNK;
 use crate::actors::messages::Resumed;
-use crate::core::event::{Event, Revision};
-use crate::core::liveness::{Action, Liveness};
+use crate::core::event::{Change, Event, Revision};
+use crate::core::liveness::{Action, Liveness, Sign};
 use crate::core::session::{RelistReason, Verdict, WatchEnd};
 use crate::etcd::Connection;
+
+/// How a watch began.
+#[derive(Clone, Copy)]
+struct Begun {
+    from: Revision,
+    /// Whether it goes on where another one has ended.
+    resumes: bool,
+}
+
+/// Changes that go to the registry together. It is on another thread: the way there and back
+/// costs more than a change, and while it is taken, more of them come.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    /// The newest.
+    revision: Revision,
+}
+
+impl Batch {
+    fn push(&mut self, mut changes: Vec<Change>, revision: Revision) {
+        if self.changes.is_empty() {
+            self.changes = changes;
+        } else {
+            self.changes.append(&mut changes);
+        }
+        self.revision = self.revision.max(revision);
+    }
+
+    fn has_room(&self) -> bool {
+        self.changes.len() < CHUNK
+    }
+}
 
 impl Task {
     /// Passes a watch on to its end. Returns `Ok` if a list on the same connection is next.
@@ -30,52 +63,92 @@ impl Task {
         let liveness = Liveness::new(patience.idle, patience.answer, Instant::now());
         let mut watch = Watch::new(stream, liveness);
         while let Some(message) = self.hear(connection, &mut watch).await? {
-            let verdict = self.session.judge(message);
-            self.status.position.set(self.session.position());
-            if let Some(sign) = verdict.sign() {
-                if sign.is_fresh() {
-                    self.outage.heard();
-                }
-                if watch.liveness.heard(sign, Instant::now()) == Action::RequestProgress {
-                    watch.stream.request_progress().await?;
-                }
-            }
-            match verdict {
-                Verdict::Alive | Verdict::Unrelated => {}
-                Verdict::Pong { ahead } => {
-                    debug!(ahead, "the watch is idle, the member answers");
-                    watch.stream.end_ping().await?;
-                }
-                Verdict::Created => {
-                    watch.stands = true;
-                    self.outage.over();
-                    self.backoff.succeeded(Instant::now());
-                    self.wire.send(Event::InTouch).await?;
-                    if resumes {
-                        info!(from_revision = from.0, "resumed");
-                        self.hint_auditor();
-                    } else {
-                        info!(from_revision = from.0, "watching");
-                    }
-                }
-                Verdict::Apply(changes, revision) => {
+            let mut next = Some(message);
+            let mut batch = Batch::default();
+            while let Some(message) = next.take() {
+                let verdict = self.session.judge(message);
+                self.status.position.set(self.session.position());
+                if let Verdict::Apply(changes, revision) = verdict {
                     debug!(revision = revision.0, changes = changes.len(), "changes");
-                    self.witness.saw_changes(&changes);
-                    let entries = self.wire.apply(changes, revision).await?;
-                    if let Err(lost) = self.wire.admit(entries) {
-                        self.session.request_list(RelistReason::TooMany(entries));
-                        return Err(lost.into());
+                    self.outage.heard();
+                    watch.liveness.heard(Sign::Watch, Instant::now());
+                    batch.push(changes, revision);
+                    if batch.has_room() {
+                        next = watch.ready().await;
+                    }
+                } else {
+                    // Whatever comes of it, what was judged before is the registry's.
+                    self.pass_on(&mut batch).await?;
+                    let begun = Begun { from, resumes };
+                    if self.heed(verdict, begun, &mut watch).await? {
+                        return Ok(());
                     }
                 }
-                Verdict::End(WatchEnd::Relist(reason)) if reason.is_of_history() => {
-                    // Should the same be said of every list, this is no tight loop.
-                    let delay = self.backoff.failed(Instant::now());
-                    return self.wire.unless_told(sleep(delay)).await;
-                }
-                Verdict::End(end) => return Err(End::Lost(end.into())),
             }
+            self.pass_on(&mut batch).await?;
         }
         Ok(())
+    }
+
+    /// Hands changes to the registry, if there are any.
+    async fn pass_on(&mut self, batch: &mut Batch) -> Result<(), End> {
+        let Batch { changes, revision } = std::mem::take(batch);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.witness.saw_changes(&changes);
+        let entries = self.wire.apply(changes, revision).await?;
+        if let Err(lost) = self.wire.admit(entries) {
+            self.session.request_list(RelistReason::TooMany(entries));
+            return Err(lost.into());
+        }
+        Ok(())
+    }
+
+    /// Does what a message without changes asks for. Returns whether a list on the same
+    /// connection is next.
+    async fn heed(
+        &mut self,
+        verdict: Verdict,
+        begun: Begun,
+        watch: &mut Watch,
+    ) -> Result<bool, End> {
+        if let Some(sign) = verdict.sign() {
+            if sign.is_fresh() {
+                self.outage.heard();
+            }
+            if watch.liveness.heard(sign, Instant::now()) == Action::RequestProgress {
+                watch.stream.request_progress().await?;
+            }
+        }
+        match verdict {
+            Verdict::Alive | Verdict::Unrelated | Verdict::Apply(..) => {}
+            Verdict::Pong { ahead } => {
+                debug!(ahead, "the watch is idle, the member answers");
+                watch.stream.end_ping().await?;
+            }
+            Verdict::Created => {
+                watch.stands = true;
+                self.outage.over();
+                self.backoff.succeeded(Instant::now());
+                self.wire.send(Event::InTouch).await?;
+                let from_revision = begun.from.0;
+                if begun.resumes {
+                    info!(from_revision, "resumed");
+                    self.hint_auditor();
+                } else {
+                    info!(from_revision, "watching");
+                }
+            }
+            Verdict::End(WatchEnd::Relist(reason)) if reason.is_of_history() => {
+                // Should the same be said of every list, this is no tight loop.
+                let delay = self.backoff.failed(Instant::now());
+                self.wire.unless_told(sleep(delay)).await?;
+                return Ok(true);
+            }
+            Verdict::End(end) => return Err(End::Lost(end.into())),
+        }
+        Ok(false)
     }
 
     /// Every outage ends with an audit: a cluster that was restored meanwhile may have
