@@ -25,13 +25,16 @@ pub struct Source {
 pub struct Merger {
     sources: Vec<Source>,
     joined: Joined,
+    /// Which source was the last one without a document. It is asked first: it may be without one
+    /// for long, and the others shall not render theirs in vain each time.
+    unready: usize,
 }
 
 impl Merger {
     /// Merges what these sources have.
     #[must_use]
     pub fn new(sources: Vec<Source>) -> Self {
-        Self { sources, joined: Joined::default() }
+        Self { sources, joined: Joined::default(), unready: 0 }
     }
 }
 
@@ -44,18 +47,22 @@ impl Handler<Render> for Merger {
 
     fn handle(&mut self, _: Render, _: &mut Self::Context) -> Self::Result {
         let sources = self.sources.clone();
+        let first = self.unready;
         let pulled = async move {
             let mut documents = Vec::with_capacity(sources.len());
-            for source in sources {
-                documents.push(source.registry.send(Render).await.ok().flatten()?);
+            for at in (0..sources.len()).map(|step| (first + step) % sources.len()) {
+                let rendered = sources[at].registry.send(Render).await;
+                documents.push(rendered.ok().flatten().ok_or(at)?);
             }
-            Some(documents)
+            Ok(documents)
         };
-        Box::pin(
-            pulled.into_actor(self).map(|documents, actor, _| {
-                documents.map(|documents| actor.joined.merge(&documents))
-            }),
-        )
+        Box::pin(pulled.into_actor(self).map(|documents, actor, _| match documents {
+            Ok(documents) => Some(actor.joined.merge(&documents)),
+            Err(unready) => {
+                actor.unready = unready;
+                None
+            }
+        }))
     }
 }
 

@@ -38,8 +38,8 @@ pub struct Audit(pub Check);
 #[rtype(result = "Option<Position>")]
 pub struct GetPosition;
 
-/// Pull, `Persister` from `EtcdWatcher`, by way of the `Merger` if there is one: say when the registry is known to be as new as etcd was
-/// when this was asked. There is no answer for as long as etcd can't be asked.
+/// Pull, `Persister` from `EtcdWatcher`, by way of the `Merger` if there is one: say when the
+/// registry is known to be as new as etcd was when this was asked. There is no answer for as long as etcd can't be asked.
 #[derive(Message)]
 #[rtype(result = "Result<(), Unconfirmed>")]
 pub struct Confirm;
@@ -64,8 +64,8 @@ pub struct Dirty;
 #[rtype(result = "()")]
 pub struct Inspect;
 
-/// Pull, `Persister` from `Registry` or `Merger`: the newest document. `None` before the first complete
-/// list and in the middle of a revision.
+/// Pull, `Persister` from `Registry` or `Merger`: the newest document. `None` before the first
+/// complete list and in the middle of a revision.
 #[derive(Message)]
 #[rtype(result = "Option<Document>")]
 pub struct Render;

@@ -15,7 +15,8 @@ use crate::core::schema::Schema;
 use crate::core::throttle::Throttle;
 use crate::telemetry::Foreign;
 
-/// Lines about entries that are held out, and as many about those admitted again: so many at once, then one each so often.
+/// Lines about entries that are held out, and as many about those admitted again: so many at once,
+/// then one each so often.
 const WARNINGS: u32 = 20;
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -126,7 +127,7 @@ impl Registry {
                 prefix = %self.schema.pattern.prefix(),
                 ignored = counts.ignored,
                 "the first list is empty: no service is registered under the prefix; if there \
-                 should be some, check --prefix and \
+                 should be some, check --prefix or --key-pattern, and \
                  --server, and whether the keys were written with etcd's v2 API, which v3 \
                  can't see (etcdctl migrate)"
             );

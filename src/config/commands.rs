@@ -24,11 +24,9 @@ use crate::telemetry::LogLevel;
 pub enum Command {
     /// Show step by step what a key and its value become, or why not
     ///
-    /// Looks at the one entry alone: whether there is room for it beside the others is for check to
-    /// say.
-    ///
-    /// Exits with 0 if the entry is published, or registered as not to be scraped, and with 6 if it is
-    /// quarantined or ignored.
+    /// Looks at this entry alone: whether the budgets that entries share have room for it, check
+    /// says. Exits with 0 if the entry is published, or registered as not to be scraped, and with
+    /// 6 if it is quarantined or ignored.
     #[command(after_long_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArgs>),
     /// Read the registry once, sum it up, and list what is quarantined, and why
@@ -44,8 +42,8 @@ pub enum Command {
     /// Compare the target file, and --target-dir if it is given, with the registry
     ///
     /// Takes no lock and writes nothing: it can run beside the daemon, in its environment or with
-    /// the same flags. The first line sums up; then come the targets, + for those that are in etcd alone, - for
-    /// those that are in the file alone.
+    /// the same flags. The first line sums up; then come the targets, + for those that are in etcd
+    /// alone, - for those that are in the file alone.
     ///
     /// Exits with 0 if the bytes are those that etcd-sd would write; with 5 if they are not: if
     /// there is no file, if it is no list of target groups, and also if it has the same targets

@@ -26,7 +26,8 @@ pub struct SourcesArgs {
     ///
     /// Each is a table [[source]] of these flags without their dashes, such as
     /// key-pattern = "/a/{service}/{instance}" and value-format = "go-zero". What stands before
-    /// the first table is for all of them that don't say it themselves.
+    /// the first table is for all of them; a source that gives the same flag, be it a list, has
+    /// its own alone.
     #[arg(long, value_name = "FILE", env = "ETCD_SD_CONFIG", conflicts_with = "SchemaArgs")]
     pub config: Option<PathBuf>,
 

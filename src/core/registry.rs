@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::audit::{Audit, Report};
 use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
+use super::key::Key;
 use super::quarantine::Quarantine;
 use super::render::{Document, Origin};
 use super::schema::Schema;
@@ -219,13 +220,18 @@ impl Registry {
             return;
         };
         let held = self.held.as_ref().map(|held| &held.entries);
-        let first = page.first().map(|kv| kv.key.clone()).unwrap_or_default();
+        // Keys of others may stand between.
+        let is_entry =
+            |kv: &&KeyValue| matches!(self.schema.classify(&kv.key), Key::Instance { .. });
+        let first = page.iter().find(is_entry).map(|kv| kv.key.clone());
         for kv in page {
             let (put, lookup) = listing.entries.put_listed(kv, held);
             listing.quarantined.extend(put.quarantine);
             applied.lookups.extend(lookup);
         }
-        listing.entries.render_ahead(&first);
+        if let Some(first) = first {
+            listing.entries.render_ahead(&first);
+        }
     }
 
     fn end_list(&mut self, revision: Revision, new_epoch: bool, applied: &mut Applied) {

@@ -77,7 +77,7 @@ impl Task {
                 None => {}
             }
             let revision = *revision.get_or_insert(page.header.revision);
-            for (entries, _) in chunks(page.entries) {
+            for (entries, _) in chunks(page.entries, |kv| kv.value.len()) {
                 self.check(Check::Page { revision, entries }).await?;
             }
         }

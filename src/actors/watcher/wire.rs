@@ -183,7 +183,7 @@ impl Wire {
     /// Tells the registry a page in chunks; returns the older values that it wishes for.
     pub(super) async fn page(&self, entries: Vec<KeyValue>) -> Result<Vec<Lookup>, End> {
         let mut lookups = Vec::new();
-        for (chunk, _) in chunks(entries) {
+        for (chunk, _) in chunks(entries, |kv| kv.value.len()) {
             lookups.extend(self.send(Event::Page(chunk)).await?.lookups);
         }
         Ok(lookups)
@@ -196,7 +196,11 @@ impl Wire {
         revision: Revision,
     ) -> Result<usize, End> {
         let mut entries = 0;
-        for (changes, complete) in chunks(changes) {
+        let bytes = |change: &Change| match change {
+            Change::Put(kv) => kv.value.len(),
+            Change::Delete { .. } => 0,
+        };
+        for (changes, complete) in chunks(changes, bytes) {
             entries = self.send(Event::Changes { changes, revision, complete }).await?.entries;
         }
         Ok(entries)

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use clap::Parser;
 
-use super::*;
 use crate::config::Arguments;
+use crate::core::format::Format;
+use crate::core::schema::Schema;
 
 fn schema(arguments: &[&str]) -> Result<Arc<Schema>, String> {
     let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
@@ -55,6 +58,17 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
             &["--value-format", "json", "--address", "{/a}", "--label", "a.b={/c}"],
             &["--label a.b", "--utf8-labels"],
         ),
+        (
+            &[
+                "--key-pattern",
+                "/a/{service}/{address}",
+                "--value-format",
+                "json",
+                "--label",
+                "a={/b}",
+            ],
+            &["--label", "--key-pattern", "not read"],
+        ),
         (&["--allow-label", "job"], &["--allow-label", "relabel"]),
         (&["--label", "x"], &["env=prod"]),
         (&["--allow-address", "10/8"], &["--allow-address", "10.0.0.0/8"]),
@@ -62,6 +76,8 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         (&["--port", "0"], &["--port"]),
         (&["--max-targets-per-service", "0"], &["--max-targets-per-service"]),
         (&["--max-total-bytes", "0"], &["--max-total-bytes"]),
+        (&["--max-targets-per-key", "0"], &["--max-targets-per-key"]),
+        (&["--max-value-bytes", "0"], &["--max-value-bytes"]),
     ] {
         let error = schema(arguments).expect_err(&format!("{arguments:?}"));
         for needle in needles {

@@ -60,9 +60,8 @@ impl Entries {
             said.extend(self.to_be_said(&parent, &instance, reason, held));
         }
         self.admit();
-        for key in self.take_admitted() {
-            said.retain(|quarantine| quarantine.key != key);
-        }
+        let admitted: BTreeSet<_> = self.take_admitted().into_iter().collect();
+        said.retain(|quarantine| !admitted.contains(&quarantine.key));
         self.ledger.over.clear();
         self.ledger.reborn.clear();
         said

@@ -24,8 +24,8 @@ pub(super) fn traefik(text: &str, options: &Options) -> Result<Reading, FormatEr
 /// ```
 ///
 /// A node of weight 0 gets no requests and is not scraped. A node without a port has that of
-/// the upstream's scheme, which is `http` unless it is said; `tcp` and the like have none. The upstream's labels are
-/// labels. An upstream that finds its nodes elsewhere (`discovery_type`) has none here.
+/// the upstream's scheme, which is `http` unless it is said; `tcp` and the like have none. The
+/// upstream's labels are labels. An upstream that finds its nodes elsewhere (`discovery_type`) has none here.
 pub(super) fn apisix(object: Object<'_>, options: &Options) -> Result<Reading, FormatError> {
     let scheme = object.text("scheme")?.unwrap_or("http");
     if !endpoint::is_wanted(scheme, options) {

@@ -1,8 +1,9 @@
 //! `json`: JSON of any layout, read by the operator's rule.
 //!
 //! `--address '{/host}:{/port}'` says where the address is, and
-//! `--value-label version={/version}` what becomes a label. A pointer to a list makes a
-//! target of each element, and so does one through a list, `/nodes/*/host`; several lists go side by side. An address may be a URL, of which
+//! `--label version={/version}` what becomes a label. A pointer to a list makes a target of
+//! each element, and so does one through a list, `/nodes/*/host`; several lists go side by
+//! side. An address may be a URL, of which
 //! host and port are taken. What is missing in an address is an error; a label of which
 //! anything is missing is left out.
 

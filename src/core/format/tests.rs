@@ -1,11 +1,12 @@
 //! What holds for all formats.
 
-use proptest::prelude::*;
+mod properties;
+
 use serde_json::Value;
 
 use super::fixtures::{self, Expected, Fixture};
 use super::*;
-use crate::core::{address, value};
+use crate::core::address;
 
 fn of_documented_layouts() -> impl Iterator<Item = Fixture> {
     fixtures::all().into_iter().filter(|fixture| !matches!(fixture.format, Format::Json(_)))
@@ -196,138 +197,9 @@ fn neither_the_order_of_fields_nor_white_space_changes_a_reading() {
     }
 }
 
-fn name() -> impl Strategy<Value = String> {
-    let known = "address targets labels network weight tags Op Addr Metadata ServiceName Host Port \
-                 Enable Healthy ServerID ServerName Address id name version metadata endpoints \
-                 nodes type scheme ports private_hostname private_ports host port text mail \
-                 service-addr ip status_port conn_url api_url role http 10.0.0.1:80";
-    prop::sample::select(known.split_whitespace().collect::<Vec<_>>()).prop_map(str::to_owned)
-}
-
-/// JSON of the fields that the formats know.
-fn any_json() -> impl Strategy<Value = Value> {
-    let texts = ["10.0.0.1:80", "10.0.0.1", "fd00::5", "http://web-1:80", "grpc://a", "unix", "80"];
-    let leaf = prop_oneof![
-        4 => prop::sample::select(texts.to_vec()).prop_map(Value::from),
-        1 => any::<u16>().prop_map(Value::from),
-        1 => any::<bool>().prop_map(Value::from),
-        1 => Just(Value::Null),
-        1 => ".{0,8}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(3, 40, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(name(), inner, 0..10)
-                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
-        ]
-    })
-}
-
-/// Such JSON, or a documented value of which some fields are others.
-fn document() -> impl Strategy<Value = Value> {
-    let objects = fixtures::all().into_iter().filter_map(|fixture| {
-        serde_json::from_str::<Value>(fixture.value).ok().filter(Value::is_object)
-    });
-    let documented = prop::sample::select(objects.collect::<Vec<_>>());
-    let changes = prop::collection::vec((name(), prop::option::of(any_json())), 0..4);
-    let other = (documented, changes).prop_map(|(mut document, changes)| {
-        for (name, field) in changes {
-            let fields = document.as_object_mut().expect("an object");
-            match field {
-                Some(field) => fields.insert(name, field),
-                None => fields.remove(&name),
-            };
-        }
-        document
-    });
-    prop_oneof![1 => any_json(), 3 => other]
-}
-
-fn options() -> impl Strategy<Value = Options> {
-    let scheme = prop::option::of(prop::sample::select(vec!["http", "grpc"]));
-    (prop::option::of(1_u16..), scheme, any::<bool>()).prop_map(|(port, scheme, utf8_labels)| {
-        Options { port, scheme: scheme.map(Into::into), utf8_labels }
-    })
-}
-
 fn rules() -> Vec<Format> {
     let rule = |text: &str| JsonRule { address: text.parse().expect(text), labels: vec![] };
     ["{}", "{/host}:{/port}", "{/endpoints}", "{/nodes/0/address}"]
         .map(|text| Format::Json(rule(text)))
         .into()
-}
-
-fn check_all(value: &[u8], options: &Options) -> Result<(), TestCaseError> {
-    for format in Format::all().iter().map(Description::format).chain(rules()) {
-        if let Ok(reading) = format.read(value, options) {
-            for text in &reading.addresses {
-                prop_assert_eq!(address::parse(text), Ok(text.as_ref()), "{}", format.name());
-            }
-            prop_assert!(reading.addresses.is_sorted_by(|a, b| a < b));
-            prop_assert!(!reading.addresses.is_empty() || reading.labels.is_empty());
-        }
-    }
-    Ok(())
-}
-
-/// What is read of such a value today.
-fn today(value: &[u8]) -> Option<Reading> {
-    let target = value::parse(value).ok()?;
-    let labels = target.labels().cloned().unwrap_or_default();
-    Some(Reading { addresses: target.addresses().to_vec(), labels })
-}
-
-proptest! {
-    #[test]
-    fn no_bytes_make_a_format_panic(
-        value in prop::collection::vec(any::<u8>(), 0..60),
-        options in options(),
-    ) {
-        check_all(&value, &options)?;
-    }
-
-    #[test]
-    fn every_address_that_comes_out_can_be_scraped(
-        document in document(),
-        options in options(),
-    ) {
-        check_all(document.to_string().as_bytes(), &options)?;
-    }
-
-    #[test]
-    fn the_order_of_fields_never_matters(document in document(), options in options()) {
-        for format in Format::all().iter().map(Description::format).chain(rules()) {
-            let read = |text: &str| format.read(text.as_bytes(), &options).ok();
-            prop_assert_eq!(read(&turned(&document)), read(&document.to_string()));
-        }
-    }
-
-    #[test]
-    fn what_auto_reads_all_formats_that_fit_read(document in document(), options in options()) {
-        let value = document.to_string().into_bytes();
-        if let Ok(reading) = Format::Auto.read(&value, &options) {
-            for format in Format::Auto.fitting(&value) {
-                prop_assert_eq!(format.read(&value, &options), Ok(reading.clone()));
-            }
-        }
-    }
-
-    #[test]
-    fn the_two_native_shapes_are_read_as_ever(document in document(), text in ".{0,20}") {
-        for value in [document.to_string(), text] {
-            let kitex = ["network", "tags", "weight"].iter().all(|name| value.contains(name));
-            if let Some(expected) = today(value.as_bytes()).filter(|_| !kitex) {
-                let reading = Format::Auto.read(value.as_bytes(), &Options::default());
-                prop_assert_eq!(reading, Ok(expected));
-            }
-        }
-    }
-
-    #[test]
-    fn any_text_is_a_template_or_not_without_a_panic(text in "[{}/~01a]{0,12}", document in document()) {
-        if let Ok(template) = template::Template::parse(&text) {
-            let rule = JsonRule { address: template, labels: vec![] };
-            let _ = Format::Json(rule).read(document.to_string().as_bytes(), &Options::default());
-        }
-    }
 }

@@ -86,22 +86,27 @@ fn matches<'p, 'k>(
     take: &mut impl FnMut(&'p Placeholder, &'k str),
 ) -> bool {
     let mut left = text;
-    let mut parts = segment.iter().peekable();
-    while let Some(part) = parts.next() {
+    let mut parts = segment;
+    while let [part, rest @ ..] = parts {
+        parts = rest;
         match part {
             Part::Text(text) => match left.strip_prefix(&**text) {
                 Some(rest) => left = rest,
                 None => return false,
             },
             Part::Placeholder(placeholder) => {
-                let end = match parts.peek() {
-                    // A placeholder stands for one character at least.
-                    Some(Part::Text(next)) => left
+                // It stands for one character at least, and ends where the text behind it stands
+                // for the first time: but for a text that ends the segment.
+                let end = match parts {
+                    [] => Some(left.len()),
+                    [Part::Text(last)] => left.strip_suffix(&**last).map(str::len),
+                    [Part::Text(next), ..] => left
                         .char_indices()
                         .nth(1)
                         .and_then(|(at, _)| left[at..].find(&**next).map(|found| at + found)),
-                    _ => Some(left.len()).filter(|&end| end > 0),
+                    [Part::Placeholder(_), ..] => None,
                 };
+                let end = end.filter(|&end| end > 0);
                 let Some(end) = end else { return false };
                 take(placeholder, &left[..end]);
                 left = &left[end..];

@@ -38,9 +38,16 @@ pub enum PatternError {
     NoService,
     /// Nothing but the service, or nothing at all, tells keys apart.
     #[error(
-        "it begins with a placeholder: then all keys of etcd would have to be watched; fix the beginning, as in {{service=user.rpc}}/{{instance}}"
+        "it begins with a placeholder: then all keys of etcd would have to be watched; fix the \
+         beginning, as in {{service=user.rpc}}/{{instance}}"
     )]
     NoPrefix,
+    /// It is a key, and no pattern of keys.
+    #[error(
+        "all of it is fixed, so it is one key; put a placeholder at the place where its keys differ, \
+         such as {{instance}}"
+    )]
+    OneKey,
     /// It can't be watched.
     #[error("what stands before the first placeholder can be no prefix: {0}")]
     Prefix(#[from] PrefixError),
@@ -81,6 +88,9 @@ struct Reading {
 
 impl Reading {
     fn segment(&mut self, text: &str) -> Result<(), PatternError> {
+        if self.has_rest {
+            return Err(PatternError::Rest(self.seen.last().cloned().unwrap_or_default()));
+        }
         let mut parts: Vec<Part> = Vec::new();
         let mut left = text;
         while !left.is_empty() {
@@ -118,9 +128,6 @@ impl Reading {
         segment: &str,
         parts: &mut Vec<Part>,
     ) -> Result<(), PatternError> {
-        if self.has_rest {
-            return Err(PatternError::Rest(self.seen.last().cloned().unwrap_or_default()));
-        }
         let Braced { placeholder, fixed, is_rest } = read(inner)?;
         let name = name(inner).to_owned();
         if self.seen.contains(&name) {
@@ -155,8 +162,7 @@ impl Reading {
             return Err(PatternError::NoPrefix);
         }
         if segments.is_empty() {
-            // One key, which is its own service.
-            return Err(PatternError::EmptySegment);
+            return Err(PatternError::OneKey);
         }
         let prefix = Prefix::parse(&prefix)?;
         let parent = (segments.len() - 1).max(service.map_or(0, |segment| segment + 1));

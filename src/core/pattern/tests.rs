@@ -57,6 +57,11 @@ fn a_key_says_what_the_placeholders_stand_for() {
         &[("service", "web"), ("instance", "a/b/c")],
     );
     check(
+        "/s/{service}.svc/{instance}.json",
+        "/s/a.svc.svc/b.json.json",
+        &[("service", "a.svc"), ("instance", "b.json")],
+    );
+    check(
         "/skydns/{service...}",
         "/skydns/local/web/x1",
         &[("service", "local/web/x1"), ("instance", "")],
@@ -121,6 +126,9 @@ fn nonsense_is_refused_with_what_to_do() {
         ("/s/{service}{instance}", PatternError::Adjacent),
         ("/s/{service...}/{instance}", PatternError::Rest("service".into())),
         ("/s/{service}/x{rest...}", PatternError::Rest("rest".into())),
+        ("/s/{service}/{rest...}/info", PatternError::Rest("rest".into())),
+        ("/s/{service}/{rest...}/{x=info}", PatternError::Rest("rest".into())),
+        ("/s/{service=web}", PatternError::OneKey),
         ("/s/{service=}/{instance}", PatternError::Fixed("service".into())),
         ("/s/{env}/{instance}", PatternError::NoService),
         ("{service}/{instance}", PatternError::NoPrefix),

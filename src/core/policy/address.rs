@@ -1,6 +1,6 @@
 //! Lists of admitted addresses and ports.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -77,7 +77,8 @@ impl FromStr for AllowedHost {
         };
         // A dot at the end makes it no other name.
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        match (is_ipv4_or_name(&name), is_suffix) {
+        let is_name = is_ipv4_or_name(&name) && name.parse::<Ipv4Addr>().is_err();
+        match (is_name, is_suffix) {
             (false, _) => Err(AllowedHostError),
             (true, true) => Ok(Self::Suffix(format!(".{name}").into())),
             (true, false) => Ok(Self::Name(name.into())),

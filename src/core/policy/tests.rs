@@ -57,7 +57,8 @@ fn what_vmagent_would_expand_is_refused_everywhere() {
 
 #[test]
 fn addresses_and_ports_may_be_limited_to_lists() {
-    let hosts = ["10.0.0.0/8", "fd00::/8", "192.168.1.7", "db.example.com", "*.lan"];
+    let hosts =
+        ["10.0.0.0/8", "fd00::/8", "192.168.1.7", "db.example.com", "*.lan", "db.example.org."];
     let policy = Policy {
         allowed_hosts: hosts.iter().map(|text| text.parse().expect(text)).collect(),
         allowed_ports: ["80", "9000-9999"].iter().map(|text| text.parse().expect(text)).collect(),
@@ -69,6 +70,7 @@ fn addresses_and_ports_may_be_limited_to_lists() {
         "192.168.1.7:9999",
         "DB.example.com:80",
         "a.b.lan:80",
+        "db.example.org:80",
         "[::ffff:10.0.0.1]:80",
     ] {
         check(&policy, fine, &[], None);
@@ -127,9 +129,19 @@ fn a_hostile_name_of_a_label_does_not_steer_the_terminal_and_is_cut() {
 
 #[test]
 fn nonsense_in_the_lists_is_refused() {
-    for text in
-        ["", "10.0.0.0/33", "10.0.0/8", "a b", "*.", "10.0.0.1/x", "fd00::/129", "1.2.3", "a..b"]
-    {
+    for text in [
+        "",
+        "10.0.0.0/33",
+        "10.0.0/8",
+        "a b",
+        "*.",
+        "10.0.0.1/x",
+        "fd00::/129",
+        "1.2.3",
+        "1.2.3.4.",
+        "a..b",
+        ".",
+    ] {
         assert!(text.parse::<AllowedHost>().is_err(), "{text}");
     }
     for text in ["", "0", "65536", "9-8", "a", "1-", "-1"] {

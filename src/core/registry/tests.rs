@@ -5,6 +5,7 @@ use super::*;
 use crate::core::event::Recovered;
 use crate::core::format::FormatError;
 use crate::core::key::Prefix;
+use crate::core::pattern::Pattern;
 use crate::core::quarantine::Reason;
 use crate::core::schema::{ReadError, Schema};
 
@@ -225,4 +226,20 @@ fn a_key_that_can_be_no_job_is_quarantined_until_it_is_deleted() {
     assert_eq!(harness.put("/1", "h:2").quarantined.len(), 1);
     assert!(!harness.delete("/1").changed);
     assert_eq!(harness.registry.counts().expect("counts").1.quarantined, 0);
+}
+
+/// Beside each registration there may be a key that is none, as the `ttl` of `TiDB`.
+#[test]
+fn services_are_rendered_while_the_list_comes_in_whatever_key_a_page_begins_with() {
+    let mut harness = Harness::new();
+    let pattern = Pattern::parse("/services/{service}/info").expect("a pattern");
+    harness.registry = Registry::new(Schema::of(pattern).into());
+    harness.registry.apply(Event::ListStarted);
+    let page = ["a/begun", "a/info", "b/begun", "b/info", "c/begun", "c/info"];
+    let page = page.map(|key| harness.kv(key, "h:1")).into();
+    harness.registry.apply(Event::Page(page));
+    let listing = harness.registry.listing.as_ref().expect("a list");
+    let rendered = listing.entries.services().filter(|(_, service)| service.piece.is_some());
+    let rendered: Vec<_> = rendered.map(|(name, _)| name).collect();
+    assert_eq!(rendered, ["a", "b"]);
 }

@@ -1,5 +1,6 @@
 //! The actors by themselves, with probes in place of their neighbours, on one paused clock.
 
+mod merger;
 mod takeover;
 
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 //! the watcher and the registry by themselves, on a registry that is embedded or real.
 
 mod actors;
+mod acts;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::backend::{Etcd, on_both, on_embedded};
 use crate::support::gate::Gate;
-use crate::support::wait::{SOON, ensure, eventually};
+use crate::support::wait::{SOON, eventually};
 use actors::Actors;
+use acts::{Churn, Restore};
 
 /// A confirmation that has not come by then waits for something.
 const WAITS: Duration = Duration::from_secs(2);
@@ -211,65 +212,6 @@ async fn a_watcher_that_ends_lets_nobody_wait(mut etcd: Etcd) {
     assert!(!matches!(answer, Ok(Ok(()))), "{answer:?}");
     let late = timeout(SOON, actors.asks()).await.unwrap();
     assert!(matches!(late, Err(_) | Ok(Err(Unconfirmed))), "{late:?}");
-}
-
-/// Changes of keys that are not ours, all the time.
-struct Churn {
-    stop: Arc<AtomicBool>,
-    changes: Arc<AtomicUsize>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Churn {
-    fn start(etcd: &Etcd) -> Self {
-        let (stop, changes) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let (mut client, stopped) = (etcd.client(), Arc::clone(&stop));
-        let counted = Arc::clone(&changes);
-        let task = tokio::spawn(async move {
-            while !stopped.load(Ordering::Relaxed) {
-                client.put("/services2/web/1", "x", None).await.unwrap();
-                counted.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        Self { stop, changes, task }
-    }
-
-    async fn goes_on(&self) {
-        let before = self.changes.load(Ordering::Relaxed);
-        eventually(SOON, "other keys change", async || {
-            let changes = self.changes.load(Ordering::Relaxed);
-            ensure(changes > before + 2, || format!("{changes} changes"))
-        })
-        .await;
-    }
-
-    async fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.task.await.unwrap();
-    }
-}
-
-/// A backup, to be put in the place of what etcd holds while it does not run.
-enum Restore {
-    Embedded(crate::embedded::Snapshot),
-    Real(std::path::PathBuf),
-}
-
-impl Restore {
-    fn prepare(etcd: &Etcd) -> Self {
-        if etcd.is_embedded() {
-            Self::Embedded(etcd.faulty().store().snapshot())
-        } else {
-            Self::Real(etcd.files().save_snapshot())
-        }
-    }
-
-    fn run(self, etcd: &Etcd) {
-        match self {
-            Self::Embedded(snapshot) => etcd.faulty().store().restore(&snapshot),
-            Self::Real(snapshot) => etcd.files().restore_snapshot(&snapshot),
-        }
-    }
 }
 
 on_both!(
