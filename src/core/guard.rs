@@ -22,7 +22,8 @@
 //! A loss is too much if it is *more than* `--guard-ratio` of the baseline and *more than*
 //! `--guard-min` targets: small fleets never see the guard. One case needs no minimum: a list
 //! that comes back empty (a lost data directory, the wrong cluster) where targets were
-//! published. Deletions that a watch reports, down to the last target, are no such case.
+//! published. Deletions that a watch reports, down to the last target, are no such case. Of
+//! several sources, each list that comes back empty is one, however small its share.
 //!
 //! # Against what, over which window
 //!
@@ -54,7 +55,7 @@ use std::time::{Duration, Instant};
 
 use super::render::Document;
 use baselines::Baselines;
-use loss::{Measure, comes_back_empty, is_out_of_touch, loss};
+use loss::{Measure, comes_back_empty, has_emptied, is_out_of_touch, loss};
 
 pub use baselines::{WINDOW, WINDOW_PER_TARGET};
 pub use hold::{Cause, End, Hold, News};
@@ -84,9 +85,22 @@ impl GuardSettings {
         self.ratio >= 1.0
     }
 
+    fn limit(&self) -> Limit {
+        Limit { ratio: self.ratio, min: self.min }
+    }
+}
+
+/// What is not too much yet.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    ratio: f64,
+    min: usize,
+}
+
+impl Limit {
     #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53 targets")]
-    fn is_too_much(&self, lost: usize, of: usize, min: usize) -> bool {
-        lost > min && lost as f64 > self.ratio * of as f64
+    fn is_exceeded(&self, lost: usize, of: usize) -> bool {
+        lost > self.min && lost as f64 > self.ratio * of as f64
     }
 }
 
@@ -103,7 +117,7 @@ pub struct Guard {
 #[derive(Debug)]
 struct Held {
     hold: Hold,
-    min: usize,
+    limit: Limit,
     measure: Measure,
     base: Document,
     /// The newest document, and what came of joining it with the base.
@@ -188,16 +202,22 @@ impl Guard {
     /// A review while nothing is held.
     fn watch(&mut self, wanted: Document, now: Instant) -> Document {
         self.baselines.forget_old(now);
-        let is_empty = self.baselines.last().is_some_and(|last| comes_back_empty(last, &wanted));
-        let (cause, min) =
-            if is_empty { (Cause::EmptyList, 0) } else { (Cause::TooMany, self.settings.min) };
-        let bases = self.baselines.iter().filter(|(base, _)| base.targets() > min);
+        let last = self.baselines.last();
+        let limit = self.settings.limit();
+        let (cause, limit) = if last.is_some_and(|last| has_emptied(last, &wanted)) {
+            (Cause::EmptyList, Limit { ratio: 0.0, min: 0 })
+        } else if last.is_some_and(|last| comes_back_empty(last, &wanted)) {
+            (Cause::EmptyList, Limit { min: 0, ..limit })
+        } else {
+            (Cause::TooMany, limit)
+        };
+        let bases = self.baselines.iter().filter(|(base, _)| base.targets() > limit.min);
         let losses = bases.map(|(base, measure)| {
             let lost = loss(base, &wanted, measure, || wanted.join(base, None));
             (lost, base, measure)
         });
         let too_much = |&(lost, base, _): &(usize, &Document, Measure)| {
-            self.settings.is_too_much(lost, base.targets(), min)
+            limit.is_exceeded(lost, base.targets())
         };
         let Some((_, base, measure)) = losses.filter(too_much).max_by_key(|&(lost, ..)| lost)
         else {
@@ -217,7 +237,7 @@ impl Guard {
         };
         self.baselines = Baselines::default();
         self.news = Some(News::Tripped(hold));
-        self.held = Some(Held { hold, min, measure, base, wanted, joined: joined.clone() });
+        self.held = Some(Held { hold, limit, measure, base, wanted, joined: joined.clone() });
         joined
     }
 
@@ -238,7 +258,7 @@ impl Guard {
         }
         let joined = wanted.join(&held.base, Some((&held.wanted, &held.joined)));
         let lost = loss(&held.base, &wanted, held.measure, || joined.clone());
-        if !self.settings.is_too_much(lost, held.base.targets(), held.min) {
+        if !held.limit.is_exceeded(lost, held.base.targets()) {
             self.news = Some(News::Ended(held.hold, End::Recovered));
             self.baselines = Baselines::of(held.base);
             return wanted;

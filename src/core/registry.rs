@@ -244,10 +244,12 @@ impl Registry {
         }
         let counts = entries.counts();
         let before = self.held.as_ref().map(|held| held.origin).unwrap_or_default();
+        let had_targets = self.held.as_ref().is_some_and(|held| held.entries.counts().targets > 0);
         let origin = Origin {
             epoch: before.epoch + u32::from(new_epoch),
             list: before.list + 1,
             list_was_empty: counts.targets == 0,
+            emptied: before.emptied + u32::from(counts.targets == 0 && had_targets),
             out_of_touch: false,
         };
         let position = revision;

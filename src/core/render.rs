@@ -45,6 +45,8 @@ pub struct Origin {
     pub list: u32,
     /// Whether that list had no target when it was complete.
     pub list_was_empty: bool,
+    /// Counts the lists that came back without a target where there had been some.
+    pub emptied: u32,
     /// Whether etcd could not be reached when the document was rendered.
     pub out_of_touch: bool,
 }

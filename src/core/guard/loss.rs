@@ -42,6 +42,12 @@ pub(super) fn comes_back_empty(last: &Document, wanted: &Document) -> bool {
     was_empty && wanted.is_empty() && !last.is_empty() && is_other_list(last, wanted)
 }
 
+/// Whether a source came back empty since `last`, all of them or one of several.
+pub(super) fn has_emptied(last: &Document, wanted: &Document) -> bool {
+    let origins = last.origin().zip(wanted.origin());
+    origins.is_some_and(|(last, wanted)| last.emptied != wanted.emptied)
+}
+
 /// Whether nobody knows if `wanted` still is true.
 pub(super) fn is_out_of_touch(wanted: &Document) -> bool {
     wanted.origin().is_some_and(|origin| origin.out_of_touch)

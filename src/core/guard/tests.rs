@@ -52,6 +52,12 @@ impl Harness {
         self
     }
 
+    /// One of several sources is listed, and is empty.
+    fn empty_a_source(&mut self) -> &mut Self {
+        self.origin.emptied += 1;
+        self.relist(false)
+    }
+
     /// etcd can't be reached any more, or again; says so with the same fleet.
     fn out_of_touch(&mut self, out_of_touch: bool, fleet: Fleet<'_>) -> bool {
         self.origin.out_of_touch = out_of_touch;
@@ -210,4 +216,23 @@ fn what_was_not_published_is_no_baseline() {
     }
     let hold = harness.guard.hold().expect("a hold");
     assert_eq!(hold.published, 100);
+}
+
+#[test]
+fn a_source_that_comes_back_empty_is_held_however_small_its_share_until_it_is_back() {
+    let fleet: Fleet<'_> = &[("a", 0..70), ("b", 0..3)];
+    let mut harness = Harness::published(fleet);
+    assert!(harness.empty_a_source().publish(&[("a", 0..70)]));
+    assert_eq!(
+        harness.guard.hold().map(|hold| (hold.cause, hold.removals)),
+        Some((Cause::EmptyList, 3))
+    );
+    assert!(harness.relist(false).publish(&[("a", 0..70), ("b", 0..2)]), "not all of it is back");
+    assert!(!harness.relist(false).publish(fleet));
+
+    // Let through, it is not held again; nor does a relist of another source hold anything.
+    assert!(harness.empty_a_source().publish(&[("a", 0..70)]));
+    harness.guard.release();
+    assert!(!harness.publish(&[("a", 0..70)]));
+    assert!(!harness.relist(false).publish(&[("a", 0..69)]));
 }

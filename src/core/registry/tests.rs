@@ -164,19 +164,24 @@ fn a_relist_replaces_everything_at_once_when_it_is_complete() {
 #[test]
 fn a_document_says_which_list_and_which_epoch_it_goes_back_to() {
     let mut harness = Harness::new();
-    let mut check = |entries: &[(&str, &str)], new_epoch, epoch, list, list_was_empty| {
+    let mut check = |entries: &[(&str, &str)], epoch, list, list_was_empty, emptied| {
+        let before = harness.registry.render().and_then(|document| document.origin());
+        let new_epoch = before.is_some_and(|before| before.epoch != epoch);
         harness.registry.apply(Event::ListStarted);
         let page = entries.iter().map(|(key, value)| harness.kv(key, value)).collect();
         harness.registry.apply(Event::Page(page));
         harness.registry.apply(Event::ListEnded { revision: Revision(1), new_epoch });
         harness.put("late/1", "h:9");
         let origin = harness.registry.render().and_then(|document| document.origin());
-        assert_eq!(origin, Some(Origin { epoch, list, list_was_empty, out_of_touch: false }));
+        assert_eq!(
+            origin,
+            Some(Origin { epoch, list, list_was_empty, emptied, out_of_touch: false })
+        );
     };
-    check(&[("web/1", "h:1")], false, 0, 1, false);
-    check(&[("web/1", "bad")], false, 0, 2, true);
-    check(&[], true, 1, 3, true);
-    check(&[("web/1", "h:1")], false, 1, 4, false);
+    check(&[("web/1", "h:1")], 0, 1, false, 0);
+    check(&[("web/1", "bad")], 0, 2, true, 1);
+    check(&[], 1, 3, true, 2);
+    check(&[("web/1", "h:1")], 1, 4, false, 2);
 }
 
 #[test]

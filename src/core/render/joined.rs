@@ -46,6 +46,7 @@ impl Joined {
             epoch: one.epoch + other.epoch,
             list: one.list + other.list,
             list_was_empty: one.list_was_empty && other.list_was_empty,
+            emptied: one.emptied + other.emptied,
             out_of_touch: one.out_of_touch || other.out_of_touch,
         });
         origin.map_or(merged.clone(), |origin| merged.of(origin))
