@@ -113,6 +113,11 @@ pub struct SchemaArgs {
           default_value_t = Budgets::default().labels)]
     pub max_labels: usize,
 
+    /// The longest text that a label may have, in bytes
+    #[arg(long, value_name = "BYTES", env = "ETCD_SD_MAX_LABEL_BYTES",
+          default_value_t = Budgets::default().label_value, value_parser = at_least_one())]
+    pub max_label_bytes: usize,
+
     /// The longest value that is read, in bytes
     #[arg(long, value_name = "BYTES", env = "ETCD_SD_MAX_VALUE_BYTES",
           default_value_t = Budgets::default().value, value_parser = at_least_one())]

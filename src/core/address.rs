@@ -3,7 +3,7 @@
 //! Prometheus itself takes nearly any text and fails at the scrape, so what it would not
 //! reach is sorted out here.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
@@ -28,6 +28,9 @@ pub enum AddressError {
     /// An IPv6 address beside a port needs brackets.
     #[error("an IPv6 address needs brackets, as in [::1]:9100")]
     Unbracketed,
+    /// `0.0.0.0` or `[::]`: where a server listens, not where it is.
+    #[error("the host stands for any address of its machine: Prometheus would scrape its own")]
+    Unspecified,
     /// Not an IPv4 address, a bracketed IPv6 address or a DNS name.
     #[error("the host is neither an IPv4 address, nor a bracketed IPv6 address, nor a DNS name")]
     Host,
@@ -82,11 +85,18 @@ fn check_port(port: &str) -> Result<(), AddressError> {
 }
 
 fn check_host(host: Host<'_>) -> Result<(), AddressError> {
-    let good = match host {
-        Host::V6(host) => host.parse::<Ipv6Addr>().is_ok(),
-        Host::Other(host) => is_ipv4_or_name(host),
+    let (good, address) = match host {
+        Host::V6(host) => {
+            let address = host.parse::<Ipv6Addr>().ok();
+            (address.is_some(), address.map(|address| address.to_canonical()))
+        }
+        Host::Other(host) => (is_ipv4_or_name(host), host.parse::<Ipv4Addr>().ok().map(IpAddr::V4)),
     };
-    if good { Ok(()) } else { Err(AddressError::Host) }
+    match address {
+        _ if !good => Err(AddressError::Host),
+        Some(address) if address.is_unspecified() => Err(AddressError::Unspecified),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a host can be called so, without brackets.
@@ -113,7 +123,7 @@ pub(crate) fn is_ipv4_or_name(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::AddressError::{Empty, Host, NoPort, Port, Slash, Unbracketed, Url};
+    use super::AddressError::{Empty, Host, NoPort, Port, Slash, Unbracketed, Unspecified, Url};
     use super::*;
     use proptest::prelude::*;
 
@@ -158,6 +168,9 @@ mod tests {
             ("a..b:80", Host),
             ("-a:80", Host),
             ("{\"a\":80", Host),
+            ("0.0.0.0:80", Unspecified),
+            ("[::]:80", Unspecified),
+            ("[::ffff:0.0.0.0]:80", Unspecified),
         ] {
             assert_eq!(parse(text), Err(reason), "{text:?}");
         }
@@ -175,7 +188,7 @@ mod tests {
 
         #[test]
         fn every_socket_address_passes(address: std::net::SocketAddr) {
-            prop_assume!(address.port() > 0);
+            prop_assume!(address.port() > 0 && !address.ip().to_canonical().is_unspecified());
             let text = match address {
                 std::net::SocketAddr::V4(v4) => v4.to_string(),
                 std::net::SocketAddr::V6(v6) => format!("[{}]:{}", v6.ip(), v6.port()),

@@ -41,6 +41,8 @@ pub struct Entries {
     joined: Joined,
     /// The newest of all puts.
     newest: Revision,
+    /// Of a list that is not complete yet: when each entry was created, in the order of the keys.
+    created: Vec<Revision>,
     ledger: Ledger,
 }
 
@@ -73,6 +75,7 @@ impl Entries {
             counts: Counts::default(),
             joined: Joined::default(),
             newest: Revision::default(),
+            created: Vec::new(),
             ledger: Ledger::default(),
         }
     }
@@ -130,6 +133,9 @@ impl Entries {
             }
         };
         let keeps_last_good = published.is_some();
+        if via == Via::List && held.is_none() {
+            self.created.push(kv.create_revision);
+        }
         let mod_revision = kv.mod_revision;
         self.set(parent, instance, Entry { mod_revision, state }, changed);
         if frees {

@@ -202,12 +202,13 @@ impl Guard {
     /// A review while nothing is held.
     fn watch(&mut self, wanted: Document, now: Instant) -> Document {
         self.baselines.forget_old(now);
-        let last = self.baselines.last();
+        let published = self.baselines.last();
         let limit = self.settings.limit();
-        let (cause, limit) = if last.is_some_and(|last| has_emptied(last, &wanted)) {
-            (Cause::EmptyList, Limit { ratio: 0.0, min: 0 })
-        } else if last.is_some_and(|last| comes_back_empty(last, &wanted)) {
+        let (cause, limit) = if published.is_some_and(|last| comes_back_empty(last, &wanted)) {
             (Cause::EmptyList, Limit { min: 0, ..limit })
+        } else if published.is_some_and(|last| has_emptied(last, &wanted)) {
+            // What is a small part of all is all of that source.
+            (Cause::EmptyList, Limit { ratio: 0.0, min: 0 })
         } else {
             (Cause::TooMany, limit)
         };

@@ -81,7 +81,7 @@ pub enum PolicyError {
     #[error("{0} has %{{…}} in it, which vmagent would expand from its environment")]
     Expansion(Box<str>),
     /// Longer than any label needs to be.
-    #[error("{what} has {found} bytes, and {limit} are admitted")]
+    #[error("{what} has {found} bytes, more than --max-label-bytes {limit}")]
     Long {
         /// What is too long.
         what: Box<str>,

@@ -61,7 +61,7 @@ impl Persister {
             self.disk.guard.settings();
         let reason = match hold.cause {
             Cause::TooMany => "more than --guard-ratio and --guard-min allow",
-            Cause::EmptyList => "a list of etcd came back without a target",
+            Cause::EmptyList => "etcd lists no target at all, or none of a source",
         };
         let (until, for_seconds) = (clock_time(hold.until), seconds(time));
         let release = release();

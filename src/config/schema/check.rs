@@ -145,10 +145,10 @@ impl SchemaArgs {
             budgets: Budgets {
                 targets: self.max_targets_per_key,
                 labels: self.max_labels,
+                label_value: self.max_label_bytes,
                 value: self.max_value_bytes,
                 service_targets: self.max_targets_per_service,
                 total_bytes: self.max_total_bytes,
-                ..Budgets::default()
             },
         }
     }

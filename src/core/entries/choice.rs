@@ -3,7 +3,9 @@
 //! A list is taken as a whole first, and looked at once it is complete: its keys come in their
 //! order, which is no reason to be in. Those that were admitted before go first: none of them is
 //! displaced, and where one wants more than there is room for, it keeps what it had. Then come
-//! the others, the oldest writes first, and of the same revision in the order of their keys.
+//! the others, those first whose keys were created first, as if this process had been there all
+//! the time, and of the same revision in the order of their keys. When a key was last written
+//! says nothing: heartbeats would lose to what nobody writes any more.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +22,7 @@ use crate::core::value::Target;
 struct Candidate<'e> {
     parent: &'e str,
     instance: &'e str,
-    mod_revision: Revision,
+    created: Revision,
     /// What it had, and keeps in any case.
     floor: Option<&'e Target>,
     need: Need,
@@ -41,13 +43,14 @@ impl Entries {
     /// the same.
     pub fn end_list(&mut self, held: Option<&Self>) -> Vec<Quarantine> {
         let over = std::mem::take(&mut self.ledger.over);
+        let created = std::mem::take(&mut self.created);
         let is_over = self.counts.bytes > self.schema.policy.budgets.total_bytes;
         if over.is_empty() && !is_over {
             self.ledger.reborn.clear();
             return Vec::new();
         }
-        let of_services = if is_over { None } else { self.choose(Some(&over), held) };
-        let losers = of_services.or_else(|| self.choose(None, held)).unwrap_or_default();
+        let of_services = if is_over { None } else { self.choose(Some(&over), held, &created) };
+        let losers = of_services.or_else(|| self.choose(None, held, &created)).unwrap_or_default();
         let mut said = Vec::new();
         for Loser { name: (parent, instance), floor, reason } in losers {
             self.replace(&parent, &instance, |state| match state {
@@ -69,8 +72,14 @@ impl Entries {
 
     /// Who has to wait, if only the services that are `over` are looked at, or all. `None` if
     /// those alone can't make room for what they have to keep.
-    fn choose(&self, over: Option<&BTreeSet<Box<str>>>, held: Option<&Self>) -> Option<Vec<Loser>> {
+    fn choose(
+        &self,
+        over: Option<&BTreeSet<Box<str>>>,
+        held: Option<&Self>,
+        created: &[Revision],
+    ) -> Option<Vec<Loser>> {
         let Self { schema, counts, .. } = self;
+        let ages = self.ages(created);
         let budgets = &schema.policy.budgets;
         let mut jobs = BTreeMap::<Cow<'_, str>, usize>::new();
         let mut rooms = Vec::<isize>::new();
@@ -88,7 +97,8 @@ impl Entries {
                 rooms.len() - 1
             });
             let before = held.and_then(|held| held.service(parent));
-            for (instance, entry) in &service.instances {
+            let created = ages.get(parent).copied().unwrap_or_default();
+            for (at, (instance, entry)) in service.instances.iter().enumerate() {
                 let before = before.and_then(|before| before.instances.get(instance));
                 let floor = self.floor((parent, instance), before);
                 let kept = Cost::of(floor);
@@ -97,8 +107,8 @@ impl Entries {
                 rooms[job] = rooms[job].saturating_add(takes);
                 bytes = bytes.saturating_add(need.bytes);
                 if need.needs() {
-                    let mod_revision = entry.mod_revision;
-                    candidates.push(Candidate { parent, instance, mod_revision, floor, need, job });
+                    let created = created.get(at).copied().unwrap_or(entry.mod_revision);
+                    candidates.push(Candidate { parent, instance, created, floor, need, job });
                 } else {
                     rooms[job] = rooms[job].saturating_sub(need.targets);
                     bytes = bytes.saturating_sub(need.bytes);
@@ -109,7 +119,7 @@ impl Entries {
             return None;
         }
         // They are in the order of their keys, and stay so where these are equal.
-        candidates.sort_by_key(|one| (one.floor.is_none(), one.mod_revision));
+        candidates.sort_by_key(|one| (one.floor.is_none(), one.created));
         let mut losers = Vec::new();
         for Candidate { parent, instance, floor, need, job, .. } in candidates {
             let targets = rooms[job];
@@ -130,6 +140,19 @@ impl Entries {
             losers.push(Loser { name, floor: floor.cloned(), reason });
         }
         Some(losers)
+    }
+
+    /// When the entries of each parent were created, in the order of their names.
+    fn ages<'c>(&self, created: &'c [Revision]) -> BTreeMap<&str, &'c [Revision]> {
+        let mut services: Vec<_> = self.services().collect();
+        services.sort_by_cached_key(|(parent, _)| self.schema.pattern.key(parent, ""));
+        let mut left = created;
+        let of_each = services.into_iter().map_while(|(parent, service)| {
+            let (of_this, rest) = left.split_at_checked(service.instances.len())?;
+            left = rest;
+            Some((parent, of_this))
+        });
+        of_each.collect()
     }
 
     /// What an entry of the list keeps in any case: what it had `before`, in the same life.

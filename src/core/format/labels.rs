@@ -67,7 +67,13 @@ impl<'o> Builder<'o> {
         let legal = name
             .chars()
             .map(|char| if char.is_ascii_alphanumeric() || char == '_' { char } else { '_' });
-        digit.then_some('_').into_iter().chain(legal).collect()
+        let legal: String = digit.then_some('_').into_iter().chain(legal).collect();
+        // A name that steers Prometheus is one that was written so.
+        match legal.strip_prefix("__") {
+            Some(rest) if !name.starts_with("__") => format!("_{}", rest.trim_start_matches('_')),
+            _ => legal,
+        }
+        .into()
     }
 }
 
@@ -102,7 +108,7 @@ mod tests {
         let names = |options: &Options| -> Vec<String> {
             labels(json, options).into_iter().map(|(name, _)| name).collect()
         };
-        assert_eq!(names(&Options::default()), ["_2c", "__x", "a_b"]);
+        assert_eq!(names(&Options::default()), ["_2c", "_x", "a_b"]);
         let options = Options { utf8_labels: true, ..Options::default() };
         assert_eq!(names(&options), ["2c", "a.b", "ü-x"]);
     }

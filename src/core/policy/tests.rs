@@ -163,7 +163,7 @@ fn one_entry_can_not_add_more_than_its_budget() {
         &policy,
         "h:1",
         &[("a", "1234")],
-        Some("the label \"a\" has 4 bytes, and 3 are admitted"),
+        Some("the label \"a\" has 4 bytes, more than --max-label-bytes 3"),
     );
     check(&policy, "h:1", &[("name", "1")], Some("the name of a label has 4 bytes"));
     check(&policy, "h:1", &[("a", "1"), ("b", "1")], Some("labels"));

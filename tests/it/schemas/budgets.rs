@@ -87,6 +87,11 @@ async fn a_relist_displaces_nobody_and_says_nothing_anew(etcd: Etcd) {
     etcd.put("/services/zz/1", "10.0.0.9:2").await;
     file.becomes(&document(&three, "10.0.0.9:2"), SOON).await;
     assert_eq!(daemon.logged("entry quarantined").len(), 1);
+    // Nor does one that knows nothing of the first.
+    drop(daemon);
+    let file = TargetFile::new();
+    let _other = Daemon::start(&etcd, &file, &THREE);
+    file.becomes(&document(&three, "10.0.0.9:2"), SOON).await;
 }
 
 async fn of_more_than_the_file_may_hold_the_oldest_are_in(etcd: Etcd) {

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use crate::support::backend::{Etcd, on_both};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
+use crate::support::gate::Gate;
 use crate::support::wait::{SOON, always, ensure};
 
 const TWO: &str = r#"
@@ -129,6 +130,33 @@ async fn a_standby_takes_over_all_sources(etcd: Etcd) {
         .await;
 }
 
+async fn a_source_that_comes_back_empty_keeps_its_targets_however_few(etcd: Etcd) {
+    let sources = Sources::new(TWO);
+    etcd.put("/services/web/1", "10.0.0.1:80").await;
+    etcd.put("/services/web/2", "10.0.0.2:80").await;
+    etcd.put("/kratos/api/x", kratos("10.0.1.1:80")).await;
+    let api = r#"{"targets":["10.0.1.1:80"],"labels":{"job":"api","dc":"a","version":"v1"}}"#;
+    let gate = Gate::before(&etcd).await;
+    let config = ["--debounce", "10ms", "--config", &sources.config];
+    let daemon = Daemon::start_at(gate.endpoint(), &sources.file, &config);
+    let web = r#"{"targets":["10.0.0.1:80","10.0.0.2:80"],"labels":{"job":"web","dc":"a"}}"#;
+    sources.becomes(&[api, web]).await;
+    daemon.wait_for_logs("watching", 2).await;
+
+    gate.cut().await;
+    etcd.delete_prefix("/kratos/").await;
+    let revision = etcd.put("/elsewhere", "x").await;
+    etcd.compact(revision).await;
+    gate.open();
+    let held = daemon
+        .wait_for_log("mass removal held, these targets stay in the file; is etcd ill?")
+        .await;
+    assert_eq!(held.number("held"), 1);
+    sources.becomes(&[api, web]).await;
+    daemon.signal(Signal::USR1);
+    sources.becomes(&[web]).await;
+}
+
 #[tokio::test]
 async fn sources_that_overlap_are_refused_with_both_named() {
     let sources = Sources::new(
@@ -147,4 +175,5 @@ on_both!(
     each_source_has_its_own_layout_and_a_service_of_both_is_one,
     nothing_is_published_before_every_source_is_listed,
     a_standby_takes_over_all_sources,
+    a_source_that_comes_back_empty_keeps_its_targets_however_few,
 );

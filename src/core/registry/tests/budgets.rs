@@ -160,14 +160,14 @@ fn one_that_waits_and_goes_or_goes_bad_waits_no_more() {
 }
 
 #[test]
-fn of_a_first_list_the_oldest_writes_are_in_and_then_the_first_keys() {
+fn of_a_first_list_the_first_created_are_in_whatever_was_written_since_and_then_the_first_keys() {
     let mut harness = harness(2, ANY);
     let applied = harness.relist(&[
         ("db/1", "d:1", 2, 9),
-        ("web/1", "h:1", 2, 8),
-        ("web/2", "h:2", 2, 7),
-        ("web/3", "h:3", 2, 7),
-        ("web/4", "h:4", 2, 7),
+        ("web/1", "h:1", 8, 8),
+        ("web/2", "h:2", 7, 20),
+        ("web/3", "h:3", 7, 30),
+        ("web/4", "h:4", 7, 7),
     ]);
     let reason = Reason::Budget(OverBudget::Service { found: 3, limit: 2 });
     let said = [("web/4".into(), reason.clone(), false), ("web/1".into(), reason, false)];
@@ -175,6 +175,18 @@ fn of_a_first_list_the_oldest_writes_are_in_and_then_the_first_keys() {
     harness.check(&["db=d:1", "web=h:2", "web=h:3"]);
     let applied = harness.delete("web/3");
     assert_eq!(harness.admitted(&applied), (vec!["web/1".to_owned()], 1));
+}
+
+#[test]
+fn services_are_told_apart_where_the_order_of_names_is_not_that_of_keys() {
+    let mut harness = harness(1, ANY);
+    harness.relist(&[
+        ("a-b/1", "h:1", 5, 5),
+        ("a-b/2", "h:2", 3, 3),
+        ("a/1", "h:3", 9, 9),
+        ("a/2", "h:4", 1, 1),
+    ]);
+    harness.check(&["a=h:4", "a-b=h:2"]);
 }
 
 #[test]
@@ -208,11 +220,11 @@ fn one_that_grew_during_an_outage_keeps_what_it_had_unless_it_was_deleted_meanwh
 fn of_a_list_that_is_too_large_as_a_whole_the_oldest_stay_within_all_budgets() {
     let mut harness = harness(2, 9);
     harness.relist(&[
-        ("a/1", "h:1", 2, 9),
-        ("b/1", "h:2", 2, 3),
-        ("b/2", "h:3", 2, 4),
-        ("b/3", "h:4", 2, 5),
-        ("c/1", "h:5", 2, 6),
+        ("a/1", "h:1", 9, 9),
+        ("b/1", "h:2", 3, 20),
+        ("b/2", "h:3", 4, 4),
+        ("b/3", "h:4", 5, 5),
+        ("c/1", "h:5", 6, 6),
     ]);
     harness.check(&["b=h:2", "b=h:3", "c=h:5"]);
     assert_eq!(harness.registry.counts().expect("counts").1.bytes, 9);
@@ -234,7 +246,9 @@ fn what_is_found_in_etcds_history_keeps_to_the_budgets_too() {
     let mut harness = harness(1, ANY);
     harness.registry.apply(Event::ListStarted);
     let bad = KeyValue { version: 2, ..harness.kv("web/1", "bad") };
-    let good = KeyValue { mod_revision: Revision(1), ..harness.kv("web/2", "h:2") };
+    let first = Revision(1);
+    let good =
+        KeyValue { create_revision: first, mod_revision: first, ..harness.kv("web/2", "h:2") };
     let applied = harness.registry.apply(Event::Page(vec![bad, good]));
     let recovered =
         applied.lookups.into_iter().map(|lookup| Recovered { lookup, value: b"h:1".to_vec() });
