@@ -17,9 +17,9 @@ pub(super) struct Pages {
 
 impl Pages {
     /// All keys of the prefix, as of the newest revision when the first page is read.
-    pub(super) fn of(prefix: Prefix) -> Self {
+    pub(super) fn of(prefix: Prefix, connection: &Connection) -> Self {
         let from = Some(prefix.as_str().as_bytes().to_vec());
-        Self { prefix, from, paging: Paging::default(), pinned: None }
+        Self { prefix, from, paging: Paging::of(connection.database), pinned: None }
     }
 
     /// Reads the next page. There is at least one, be it empty; `None` after the last.

@@ -3,17 +3,23 @@
 //! etcd walks the index of the whole rest of the range for every page, to fill in its
 //! count, so the cost of a list is quadratic in the number of pages: few large ones are
 //! wanted. But a page is one message, and values may be 1.5 MB each: too large a page would
-//! break the client's decode limit, and strain etcd. So the first page is small, and the
-//! sizes seen so far set those of the next.
+//! break the client's decode limit, and strain etcd. So the first page is small, unless the
+//! whole database is, and the sizes seen so far set those of the next.
 
 /// The most bytes that one message from etcd may have. Pages aim far below it.
 pub const DECODE_LIMIT: usize = 64 << 20;
 
-/// Of keys and values; with room for four times that much if sizes grow on the way.
-const WANTED_BYTES: usize = DECODE_LIMIT / 4;
+/// Of keys and values: one page is taken in while the next one comes, and decoded they are four
+/// times as large. That leaves room for eight times as much if sizes grow on the way.
+const WANTED_BYTES: usize = DECODE_LIMIT / 8;
 
 /// Below the decode limit even if each value has the 1.5 MiB that etcd allows by default.
 const FIRST: usize = 40;
+
+/// The first page of a database that is no larger than this: whatever the values are, etcd has
+/// that much in memory anyway.
+const SMALL_DATABASE: usize = 4 * DECODE_LIMIT;
+const FIRST_OF_SMALL: usize = 50_000;
 
 /// No page asks for more than this many times the keys of the one before.
 const GROWTH: usize = 64;
@@ -26,13 +32,14 @@ pub struct Paging {
     ceiling: usize,
 }
 
-impl Default for Paging {
-    fn default() -> Self {
-        Self { limit: FIRST, ceiling: usize::MAX }
-    }
-}
-
 impl Paging {
+    /// For a database of so many bytes, if that is known.
+    #[must_use]
+    pub fn of(database: Option<usize>) -> Self {
+        let is_small = database.is_some_and(|bytes| bytes <= SMALL_DATABASE);
+        Self { limit: if is_small { FIRST_OF_SMALL } else { FIRST }, ceiling: usize::MAX }
+    }
+
     /// The most keys that the next page should have: at least 1.
     #[must_use]
     pub fn limit(self) -> usize {
@@ -60,7 +67,12 @@ impl Paging {
     /// asked for.
     pub fn too_large(&mut self) -> bool {
         let smaller = self.limit > 1;
-        self.limit = (self.limit / 4).max(1);
+        if self.limit > FIRST {
+            self.ceiling = (self.limit / 4).max(FIRST);
+            self.limit = FIRST;
+        } else {
+            self.limit = (self.limit / 4).max(1);
+        }
         smaller
     }
 }
@@ -85,20 +97,20 @@ mod tests {
 
     #[test]
     fn a_million_small_entries_come_in_few_pages() {
-        let (mut paging, mut left, mut pages) = (Paging::default(), 1_000_000usize, 0);
+        let (mut paging, mut left, mut pages) = (Paging::of(None), 1_000_000usize, 0);
         while left > 0 {
             let keys = paging.limit().min(left);
             paging.received(keys, keys * 60);
             left -= keys;
             pages += 1;
         }
-        assert!(pages <= 7, "{pages} pages");
+        assert!(pages <= 10, "{pages} pages");
     }
 
     #[test]
     fn values_of_a_megabyte_and_a_half_stay_far_below_the_decode_limit() {
         const VALUE: usize = 1_500_000;
-        let mut paging = Paging::default();
+        let mut paging = Paging::of(None);
         assert!(paging.limit() * VALUE <= DECODE_LIMIT);
         paging.received(paging.limit(), paging.limit() * VALUE);
         assert!(paging.limit() * VALUE <= WANTED_BYTES);
@@ -112,9 +124,28 @@ mod tests {
     }
 
     #[test]
+    fn a_small_database_begins_with_a_large_page_and_one_of_large_values_finds_its_size() {
+        assert_eq!(Paging::of(Some(10 << 20)).limit(), FIRST_OF_SMALL);
+        assert_eq!(Paging::of(Some(10 << 30)).limit(), FIRST);
+        let mut paging = Paging::of(Some(SMALL_DATABASE));
+        assert!(paging.too_large());
+        let first = paging.limit();
+        assert!(is_small(first), "the next one does come");
+        // Small values first, and then large ones, again and again.
+        let mut tries = 0;
+        while paging.limit() > FIRST || tries == 0 {
+            paging.received(FIRST, FIRST * 50);
+            assert!(paging.too_large());
+            tries += 1;
+            assert!(tries < 10);
+            paging.received(FIRST, FIRST * 50);
+        }
+    }
+
+    #[test]
     fn a_line_that_is_slow_gets_pages_that_it_can_carry() {
-        assert!(!Paging::default().too_slow(), "not even a small page came");
-        let mut paging = Paging::default();
+        assert!(!Paging::of(None).too_slow(), "not even a small page came");
+        let mut paging = Paging::of(None);
         for _ in 0..3 {
             paging.received(paging.limit(), paging.limit() * 50);
         }
@@ -131,7 +162,7 @@ mod tests {
         fn every_limit_is_at_least_one_and_aims_at_the_wanted_bytes(
             pages in prop::collection::vec((0usize..100_000, 0usize..100_000_000), 1..20)
         ) {
-            let mut paging = Paging::default();
+            let mut paging = Paging::of(None);
             for (keys, bytes) in pages {
                 paging.received(keys, bytes);
                 prop_assert!(paging.limit() >= 1);

@@ -39,6 +39,8 @@ pub struct Connection {
     pub version: String,
     /// Who answered; 0 throughout if it did not say.
     pub header: Header,
+    /// How large its database is, in bytes; no answer has more. `None` if it did not say.
+    pub database: Option<usize>,
 }
 
 impl Connector {
@@ -148,8 +150,11 @@ impl Connector {
         // say by itself. Proxies may not know the call, and to some users it may be forbidden:
         // they may read the prefix.
         let status = within(patience.dial, client.maintenance_client().status()).await;
-        let (version, header) = match status {
-            Ok(status) => (status.version().to_owned(), header(status.header())),
+        let (version, header, database) = match status {
+            Ok(status) => {
+                let database = usize::try_from(status.db_size()).ok().filter(|&bytes| bytes > 0);
+                (status.version().to_owned(), header(status.header()), database)
+            }
             Err(failure) if is_unanswerable(&failure) => {
                 let kv = client.kv_client();
                 let read = login.ask(patience.dial, || {
@@ -157,7 +162,7 @@ impl Connector {
                     async move { kv.get(key, None).await }
                 });
                 let read = read.await.map_err(failed)?;
-                (String::new(), header(read.header()))
+                (String::new(), header(read.header()), None)
             }
             Err(failure) => return Err(failed(failure)),
         };
@@ -168,6 +173,7 @@ impl Connector {
             patience,
             version,
             header,
+            database,
         })
     }
 

@@ -64,7 +64,7 @@ impl Task {
         connection: &Connection,
         position: Position,
     ) -> Result<Option<RelistReason>, Failure> {
-        let mut pages = Pages::of(self.prefix.clone());
+        let mut pages = Pages::of(self.prefix.clone(), connection);
         let mut revision = None;
         while let Some(page) = pages.next(connection).await? {
             match position.contradiction(page.header) {

@@ -1,5 +1,7 @@
 //! One list: the pages of the prefix at one revision, from a connection to the registry.
 
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -11,7 +13,7 @@ use crate::actors::pages::Pages;
 use crate::core::event::{Event, Lookup, Recovered};
 use crate::core::session::{Header, Session};
 use crate::core::witness::Witness;
-use crate::etcd::{Connection, Error};
+use crate::etcd::{Connection, Error, Page};
 
 /// Older values that are asked for: at the same time, in all, and for how long.
 const AT_ONCE: usize = 32;
@@ -26,19 +28,27 @@ pub(super) async fn list(
     witness: &mut Witness,
 ) -> Result<Header, End> {
     wire.send(Event::ListStarted).await?;
-    let mut pages = Pages::of(wire.prefix.clone());
+    let mut pages = Pages::of(wire.prefix.clone(), connection);
     let mut first: Option<Header> = None;
     let mut lookups = Vec::new();
     *witness = Witness::default();
-    while let Some(page) = wire.unless_told(pages.next(connection)).await?? {
+    let mut page = wire.unless_told(pages.next(connection)).await??;
+    while let Some(Page { header, entries, count, .. }) = page {
         if first.is_none() {
-            wire.admit(page.count)?;
+            wire.admit(count)?;
         }
-        if first.get_or_insert(page.header).cluster_id != page.header.cluster_id {
+        if first.get_or_insert(header).cluster_id != header.cluster_id {
             return Err(Lost::ForeignPage.into());
         }
-        witness.saw_page(&page.entries);
-        lookups.extend(wire.page(page.entries).await?);
+        witness.saw_page(&entries);
+        // The next one is on its way while the registry takes this one.
+        let mut next = pin!(pages.next(connection));
+        let (wishes, ahead) = beside(wire.page(entries), next.as_mut()).await;
+        lookups.extend(wishes?);
+        page = match ahead {
+            Some(ahead) => ahead?,
+            None => wire.unless_told(next).await??,
+        };
     }
     let header = first.unwrap_or_default();
     recover(lookups, connection, wire).await?;
@@ -49,6 +59,23 @@ pub(super) async fn list(
     let revision = header.revision;
     wire.send(Event::ListEnded { revision, new_epoch: odd.is_some() }).await?;
     Ok(header)
+}
+
+/// Waits for `first`; what `second` came to, if it was done before. It can be waited for again
+/// if it was not.
+async fn beside<A, B>(
+    first: impl Future<Output = A>,
+    mut second: Pin<&mut impl Future<Output = B>>,
+) -> (A, Option<B>) {
+    let mut first = pin!(first);
+    let mut done = None;
+    loop {
+        tokio::select! {
+            biased;
+            first = first.as_mut() => return (first, done),
+            second = second.as_mut(), if done.is_none() => done = Some(second),
+        }
+    }
 }
 
 /// Reads the values before bad ones, as far as etcd's history has them: the newest first, so
@@ -96,4 +123,22 @@ async fn recover(
     wire.send(Event::Recovered(recovered)).await?;
     info!(wanted, asked, found, "looked in etcd's history for the last good values of bad entries");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_done_beside_is_kept_and_what_is_not_can_be_waited_for() {
+        let (sender, receiver) = oneshot::channel();
+        let mut second = pin!(receiver);
+        let (first, done) = beside(async { 1 }, second.as_mut()).await;
+        assert_eq!((first, done), (1, None));
+        sender.send(2).expect("somebody waits");
+        let first = tokio::task::yield_now();
+        assert_eq!(beside(first, second.as_mut()).await, ((), Some(Ok(2))));
+    }
 }
