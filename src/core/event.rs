@@ -87,6 +87,9 @@ pub enum Event {
         /// was restored from a backup.
         new_epoch: bool,
     },
+    /// The list is complete, and replaces what was held as the changes up to this revision would
+    /// have done: of the same history, it was quicker than they.
+    CaughtUp(Revision),
     /// The connection is gone: nobody knows whether what is held still is true.
     OutOfTouch,
     /// The watch stands again, right where it stopped. A list that is complete says as much.

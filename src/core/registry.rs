@@ -157,8 +157,9 @@ impl Registry {
                 }
             }
             Event::ListEnded { revision, new_epoch } => {
-                self.end_list(revision, new_epoch, &mut applied);
+                self.end_list(revision, Some(new_epoch), &mut applied);
             }
+            Event::CaughtUp(revision) => self.end_list(revision, None, &mut applied),
             Event::OutOfTouch => {
                 // A list that broke off is asked for anew.
                 applied.discarded = self.listing.take().map(Listing::discard);
@@ -235,7 +236,9 @@ impl Registry {
         }
     }
 
-    fn end_list(&mut self, revision: Revision, new_epoch: bool, applied: &mut Applied) {
+    /// A list is complete. Whether it begins a new epoch; `None` if it stands for the changes
+    /// since the last one, after which the entries come from where they came from before.
+    fn end_list(&mut self, revision: Revision, new_epoch: Option<bool>, applied: &mut Applied) {
         let Some(Listing { mut entries, mut quarantined }) = self.listing.take() else {
             return;
         };
@@ -246,12 +249,15 @@ impl Registry {
         let counts = entries.counts();
         let before = self.held.as_ref().map(|held| held.origin).unwrap_or_default();
         let had_targets = self.held.as_ref().is_some_and(|held| held.entries.counts().targets > 0);
-        let origin = Origin {
-            epoch: before.epoch + u32::from(new_epoch),
-            list: before.list + 1,
-            list_was_empty: counts.targets == 0,
-            emptied: before.emptied + u32::from(counts.targets == 0 && had_targets),
-            out_of_touch: false,
+        let origin = match new_epoch {
+            Some(new_epoch) => Origin {
+                epoch: before.epoch + u32::from(new_epoch),
+                list: before.list + 1,
+                list_was_empty: counts.targets == 0,
+                emptied: before.emptied + u32::from(counts.targets == 0 && had_targets),
+                out_of_touch: false,
+            },
+            None => Origin { out_of_touch: false, ..before },
         };
         let position = revision;
         let held = Held { entries, revision, origin, whole: true, position, unsaid: false };

@@ -5,6 +5,7 @@
 //! through by whole revisions only: the parts of a fragmented response are held until the
 //! last one is there, and the position advances past nothing else.
 
+mod catch_up;
 mod confirm;
 mod message;
 mod position;
@@ -17,6 +18,7 @@ use super::liveness::Sign;
 
 use message::REQUESTED_PROGRESS;
 
+pub use catch_up::{CatchUp, Step};
 pub use confirm::{Confirm, Late};
 pub use message::{Header, WatchMessage};
 pub use position::Position;
@@ -89,6 +91,8 @@ pub struct Session {
     too_large_at: Option<Position>,
     /// Where the registry stood when a watch was last given up for its silence.
     silent_at: Option<Position>,
+    /// What was let through last.
+    step: Step,
 }
 
 #[derive(Debug, Default)]
@@ -125,18 +129,32 @@ impl Session {
     }
 
     /// What to do now that there is a connection to a member of this version. Whatever a watch
-    /// before had left in parts is forgotten: it will be sent again.
+    /// before had left in parts is forgotten: it will be sent again. A list that only is the
+    /// quicker way is asked for once: if it breaks off, the watch may be the better one.
     pub fn connected(&mut self, version: &str) -> Next {
         self.ordered_progress = has_ordered_progress(version);
         self.watch = None;
-        match (&self.relist, self.position) {
-            (Some(reason), _) => Next::List(reason.clone()),
+        let shortcut = self.relist.take_if(|reason| reason.is_shortcut());
+        match (shortcut.or_else(|| self.relist.clone()), self.position) {
+            (Some(reason), _) => Next::List(reason),
             (None, None) => Next::List(RelistReason::First),
             (None, Some(position)) => {
                 self.watch = Some(Watch::default());
                 Next::Watch(position.revision.next())
             }
         }
+    }
+
+    /// How many revisions a member that is at this one is ahead of the registry.
+    #[must_use]
+    pub fn ahead(&self, member: Revision) -> u64 {
+        self.position.map_or(0, |position| distance(position.revision, member))
+    }
+
+    /// The step that the last [`Verdict::Apply`] was.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        self.step
     }
 
     /// Whether the watch may be asked for its progress, and its answer counts.
@@ -164,7 +182,10 @@ impl Session {
     /// Has the next connection list anew, whatever else it might do.
     pub fn request_list(&mut self, reason: RelistReason) {
         let known = self.relist.as_ref();
-        if known.is_none_or(|known| reason.begins_epoch() && !known.begins_epoch()) {
+        let is_more = |known: &RelistReason| {
+            known.is_shortcut() || reason.begins_epoch() && !known.begins_epoch()
+        };
+        if known.is_none_or(is_more) {
             self.relist = Some(reason);
         }
     }
@@ -243,9 +264,24 @@ impl Session {
         let Some(revision) = changes.iter().map(Change::revision).max() else {
             return Verdict::Alive;
         };
+        self.step = Step {
+            told: count_revisions(&changes),
+            through: distance(position.revision, revision),
+            ahead: distance(revision, message.header.revision),
+        };
         self.position = Some(Position { revision, ..position });
         Verdict::Apply(changes, revision)
     }
+}
+
+/// How many there are in changes that come in etcd's order.
+fn count_revisions(changes: &[Change]) -> u64 {
+    changes.chunk_by(|one, next| one.revision() == next.revision()).count() as u64
+}
+
+/// How far `to` is ahead of `from`; 0 if it is not.
+fn distance(from: Revision, to: Revision) -> u64 {
+    u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0)
 }
 
 fn why_relist(position: Position, watch: &Watch, message: &WatchMessage) -> Option<RelistReason> {

@@ -20,13 +20,22 @@ const AT_ONCE: usize = 32;
 const MOST: usize = 1_000;
 const BUDGET: Duration = Duration::from_secs(2);
 
-/// Lists the prefix and returns the header of the list: all pages are of its revision.
+/// A list that is complete, and the registry's.
+pub(super) struct Complete {
+    /// All pages are of its revision.
+    pub(super) header: Header,
+    /// How many keys the registry holds now.
+    pub(super) keys: usize,
+}
+
+/// Lists the prefix; as a shortcut, if that is what it is for.
 pub(super) async fn list(
     connection: &Connection,
     wire: &mut Wire,
     session: &Session,
     witness: &mut Witness,
-) -> Result<Header, End> {
+    is_shortcut: bool,
+) -> Result<Complete, End> {
     wire.send(Event::ListStarted).await?;
     let mut pages = Pages::of(wire.prefix.clone(), connection);
     let mut first: Option<Header> = None;
@@ -57,8 +66,12 @@ pub(super) async fn list(
         warn!(%what, "the list begins a new epoch of revisions");
     }
     let revision = header.revision;
-    wire.send(Event::ListEnded { revision, new_epoch: odd.is_some() }).await?;
-    Ok(header)
+    let ended = match odd {
+        None if is_shortcut => Event::CaughtUp(revision),
+        odd => Event::ListEnded { revision, new_epoch: odd.is_some() },
+    };
+    let keys = wire.send(ended).await?.entries;
+    Ok(Complete { header, keys })
 }
 
 /// Waits for `first`; what `second` came to, if it was done before. It can be waited for again

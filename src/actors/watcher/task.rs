@@ -7,20 +7,22 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::Status;
-use super::list::list;
+use super::list::{Complete, list};
 use super::outage::Outage;
 use super::wire::{End, Lost, Wire};
 use crate::backoff::{Backoff, spread};
 use crate::core::census::elect;
 use crate::core::event::Event;
-use crate::core::session::{Confirm, Next, RelistReason, Session};
+use crate::core::session::{CatchUp, Confirm, Next, RelistReason, Session};
 use crate::core::witness::Witness;
 use crate::etcd::{Connection, Connector, Server};
 
 /// A relist after a common outage is put off by up to so many times what the last list took,
-/// and no more than the limit: many daemons share one etcd.
+/// and no more than the limit: many daemons share one etcd. Whoever relists to be quicker has
+/// heard of the outage's end at a time of its own, and should be quicker.
 const RELIST_SPREAD: u32 = 10;
-const LONGEST_RELIST_SPREAD: Duration = Duration::from_secs(3);
+const LONGEST_RELIST_SPREAD: Duration = Duration::from_secs(1);
+const LONGEST_SHORTCUT_SPREAD: Duration = Duration::from_millis(300);
 
 /// etcd counts all keys to say that they are too many: it should not do so all the time. SIGHUP
 /// asks at once.
@@ -34,6 +36,7 @@ pub(super) struct Task {
     pub(super) wire: Wire,
     pub(super) session: Session,
     pub(super) confirm: Confirm,
+    pub(super) catch_up: CatchUp,
     pub(super) backoff: Backoff,
     pub(super) witness: Witness,
     /// What the last list took.
@@ -56,6 +59,7 @@ impl Task {
             wire,
             session: Session::new(),
             confirm: Confirm::default(),
+            catch_up: CatchUp::default(),
             backoff: Backoff::for_etcd(),
             witness: Witness::default(),
             list_took: Duration::ZERO,
@@ -150,7 +154,8 @@ impl Task {
         }
     }
 
-    /// Makes sure that the history of revisions is the one that the registry was read from.
+    /// Makes sure that the history of revisions is the one that the registry was read from, and
+    /// that it is not so far ahead that nothing but a list will do.
     async fn recognise(&mut self, connection: &Connection) -> Result<(), End> {
         let position = self.session.position();
         if let Some(foreign) = position.and_then(|known| known.foreign(connection.header)) {
@@ -161,6 +166,11 @@ impl Task {
             && !self.wire.unless_told(connection.has(put)).await??
         {
             self.session.request_list(RelistReason::OtherHistory(put.mod_revision));
+            return Ok(());
+        }
+        let ahead = self.session.ahead(connection.header.revision);
+        if let Some(behind) = self.catch_up.connected(ahead, Instant::now()) {
+            self.session.request_list(behind);
         }
         Ok(())
     }
@@ -173,16 +183,25 @@ impl Task {
             _ if reason.is_ordinary() => info!(%reason, "relisting"),
             _ => warn!(%reason, "relisting"),
         }
-        if !reason.is_ordinary() {
-            let longest = (self.list_took * RELIST_SPREAD).min(LONGEST_RELIST_SPREAD);
+        let is_shortcut = reason.is_shortcut();
+        let limit = match reason {
+            _ if is_shortcut => LONGEST_SHORTCUT_SPREAD,
+            _ if reason.is_ordinary() => Duration::ZERO,
+            _ => LONGEST_RELIST_SPREAD,
+        };
+        let longest = (self.list_took * RELIST_SPREAD).min(limit);
+        if longest > Duration::ZERO {
             self.wire.unless_told(sleep(spread(longest))).await?;
         }
         let begun = Instant::now();
         self.confirm.begins_list(self.wire.asked());
-        let header = list(connection, &mut self.wire, &self.session, &mut self.witness).await?;
+        let (wire, witness) = (&mut self.wire, &mut self.witness);
+        let listing = list(connection, wire, &self.session, witness, is_shortcut);
+        let Complete { header, keys } = listing.await?;
         self.session.listed(header);
         self.wire.answer(self.confirm.listed());
         self.list_took = begun.elapsed();
+        self.catch_up.listed(keys, self.list_took);
         self.outage.over();
         self.backoff.succeeded(Instant::now());
         Ok(())

@@ -56,6 +56,7 @@ impl Task {
         resumes: bool,
     ) -> Result<(), End> {
         let prefix = self.wire.prefix.clone();
+        self.catch_up.asks(Instant::now());
         let in_fragments = self.session.wants_fragments();
         let opening = connection.watch(&prefix, from, in_fragments);
         let stream = self.wire.unless_told(opening).await??;
@@ -65,18 +66,25 @@ impl Task {
         while let Some(message) = self.hear(connection, &mut watch).await? {
             let mut next = Some(message);
             let mut batch = Batch::default();
+            let mut behind = None;
             while let Some(message) = next.take() {
+                let member = message.header.revision;
                 let verdict = self.session.judge(message);
                 self.status.position.set(self.session.position());
                 if let Verdict::Apply(changes, revision) = verdict {
                     debug!(revision = revision.0, changes = changes.len(), "changes");
                     self.outage.heard();
-                    watch.liveness.heard(Sign::Watch, Instant::now());
+                    let now = Instant::now();
+                    watch.liveness.heard(Sign::Watch, now);
+                    behind = self.catch_up.told(self.session.step(), now);
                     batch.push(changes, revision);
-                    if batch.has_room() {
+                    if batch.has_room() && behind.is_none() {
                         next = watch.ready().await;
                     }
                 } else {
+                    if verdict == Verdict::Created {
+                        self.catch_up.begins(self.session.ahead(member));
+                    }
                     // Whatever comes of it, what was judged before is the registry's.
                     self.pass_on(&mut batch).await?;
                     let begun = Begun { from, resumes };
@@ -86,6 +94,10 @@ impl Task {
                 }
             }
             self.pass_on(&mut batch).await?;
+            if let Some(reason) = behind {
+                self.session.request_list(reason);
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -98,6 +110,7 @@ impl Task {
         }
         self.witness.saw_changes(&changes);
         let entries = self.wire.apply(changes, revision).await?;
+        self.catch_up.holds(entries);
         if let Err(lost) = self.wire.admit(entries) {
             self.session.request_list(RelistReason::TooMany(entries));
             return Err(lost.into());

@@ -1,5 +1,7 @@
 //! Why a list is needed: one vocabulary for the session, the log and the tests.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::core::event::Revision;
@@ -56,6 +58,23 @@ pub enum RelistReason {
     /// There were more keys than the daemon is to hold.
     #[error("there were more than {0} keys below the prefix")]
     TooMany(usize),
+    /// The watch would be told of what happened since, but a list is quicker.
+    #[error(
+        "{ahead} revisions behind etcd: the watch would take about {:.1} s to catch up, a list of \
+         {keys} keys about {:.1} s",
+        .watch.as_secs_f64(),
+        .list.as_secs_f64()
+    )]
+    Behind {
+        /// How many revisions the member is ahead.
+        ahead: u64,
+        /// What the watch would take, by what is known of it.
+        watch: Duration,
+        /// How many keys the registry holds.
+        keys: usize,
+        /// What a list takes.
+        list: Duration,
+    },
     /// Another daemon wrote the target file until now, and what it knew last has not come by the
     /// watch.
     #[error("taking over from another etcd-sd, which may have known more")]
@@ -81,6 +100,13 @@ impl RelistReason {
     /// Whether it is nothing to worry about.
     #[must_use]
     pub fn is_ordinary(&self) -> bool {
-        matches!(self, Self::First | Self::TookOver | Self::Requested)
+        matches!(self, Self::First | Self::TookOver | Self::Requested | Self::Behind { .. })
+    }
+
+    /// Whether the watch would come to the same: what the list lacks was deleted, in the history
+    /// that is known.
+    #[must_use]
+    pub fn is_shortcut(&self) -> bool {
+        matches!(self, Self::Behind { .. })
     }
 }

@@ -1,6 +1,8 @@
 mod confirm;
 mod progress;
 
+use std::time::Duration;
+
 use super::*;
 use crate::core::event::KeyValue;
 
@@ -214,6 +216,33 @@ fn a_list_that_was_asked_for_stays_due_until_it_is_complete() {
     assert_eq!(session.connected(OLD), Next::List(RelistReason::Requested));
     session.listed(header(9));
     assert_eq!(session.connected(OLD), Next::Watch(Revision(10)));
+}
+
+#[test]
+fn a_list_that_is_a_shortcut_is_asked_for_once_and_gives_way_to_any_other_reason() {
+    let second = Duration::from_secs(1);
+    let behind = RelistReason::Behind { ahead: 9_000, watch: second, keys: 1, list: second };
+    let mut session = watching(5);
+    session.request_list(behind.clone());
+    assert_eq!(session.connected(OLD), Next::List(behind.clone()));
+    assert_eq!(session.connected(OLD), Next::Watch(Revision(6)), "the list broke off");
+    session.request_list(behind.clone());
+    session.request_list(RelistReason::Requested);
+    session.request_list(behind);
+    assert_eq!(session.connected(OLD), Next::List(RelistReason::Requested));
+    assert_eq!(session.connected(OLD), Next::List(RelistReason::Requested));
+}
+
+#[test]
+fn a_step_says_what_it_told_what_it_came_through_and_how_far_the_member_is() {
+    let mut session = watching(5);
+    assert_eq!(session.ahead(Revision(9)), 4);
+    assert_eq!(session.ahead(Revision(3)), 0, "a member may lag");
+    session.judge(WatchMessage { header: header(1_000), ..events(&[8, 8, 20]) });
+    assert_eq!(session.step(), Step { told: 2, through: 15, ahead: 980 });
+    session.judge(events(&[21]));
+    assert_eq!(session.step(), Step { told: 1, through: 1, ahead: 0 });
+    assert_eq!(Session::new().ahead(Revision(9)), 0, "nothing is known yet");
 }
 
 #[test]

@@ -216,6 +216,7 @@ impl Daemon {
             RelistReason::OtherHistory(_) => "relists: other history",
             RelistReason::Diverged(_) => "relists: diverged",
             RelistReason::TooMany(_) => "relists: too many",
+            RelistReason::Behind { .. } => "relists: behind",
             RelistReason::TookOver => "relists: took over",
             RelistReason::Requested => "relists: requested",
         });
