@@ -11,6 +11,7 @@ mod actors;
 mod audit;
 mod auth;
 mod bursts;
+mod catching_up;
 mod chaos;
 mod confirm;
 mod conformance;

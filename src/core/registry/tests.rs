@@ -189,6 +189,22 @@ fn a_document_says_which_list_and_which_epoch_it_goes_back_to() {
 }
 
 #[test]
+fn entries_that_were_listed_as_a_shortcut_come_from_where_the_changes_would_have_come_from() {
+    let mut harness = Harness::listed(&[("web/1", "h:1"), ("web/2", "h:2")]);
+    let origin = |harness: &mut Harness| harness.registry.render().and_then(|d| d.origin());
+    let before = origin(&mut harness);
+    harness.registry.apply(Event::OutOfTouch);
+    for (page, targets) in [(vec![harness.kv("web/2", "h:3")], vec!["web=h:3"]), (vec![], vec![])] {
+        harness.registry.apply(Event::ListStarted);
+        harness.registry.apply(Event::Page(page));
+        let applied = harness.registry.apply(Event::CaughtUp(Revision(harness.revision)));
+        assert!(applied.changed && applied.listed.is_some());
+        harness.check(&targets);
+        assert_eq!(origin(&mut harness), before);
+    }
+}
+
+#[test]
 fn a_document_says_whether_etcd_could_be_reached() {
     let mut harness = Harness::new();
     assert!(!harness.registry.apply(Event::OutOfTouch).changed, "there is no document");

@@ -2,10 +2,15 @@
 
 use etcd_client::{CompactionOptions, DeleteOptions, LeaseGrantResponse, PutOptions, Txn, TxnOp};
 
+use tokio::task::JoinSet;
+
 use super::backend::Etcd;
 
 /// What etcd takes in one transaction at most.
 const TRANSACTION: usize = 128;
+
+/// Single puts that are on their way at the same time.
+const AT_ONCE: usize = 256;
 
 impl Etcd {
     /// Answers with the revision, as the others do.
@@ -27,6 +32,24 @@ impl Etcd {
             revision = self.transaction(puts.collect()).await;
         }
         revision
+    }
+
+    /// Puts many entries, each in a revision of its own, many at a time.
+    pub(crate) async fn put_each(&self, entries: impl IntoIterator<Item = (String, String)>) {
+        let mut entries = entries.into_iter();
+        let mut putting = JoinSet::new();
+        loop {
+            while putting.len() < AT_ONCE
+                && let Some((key, value)) = entries.next()
+            {
+                let mut client = self.client();
+                putting.spawn(async move { client.put(key, value, None).await });
+            }
+            match putting.join_next().await {
+                Some(put) => put.unwrap().unwrap(),
+                None => break,
+            };
+        }
     }
 
     /// Applies some operations in one revision.

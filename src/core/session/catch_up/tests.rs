@@ -126,15 +126,11 @@ fn a_watch_that_falls_behind_while_it_runs_is_judged_by_its_pace() {
 fn events_that_come_as_they_happen_are_no_reason() {
     let mut catch_up = listed(10);
     let mut now = Instant::now();
-    for told in [1, 999, 5_000] {
-        for ahead in [0, 1_000_000] {
-            now += TICK;
-            let step = Step { told, through: told, ahead };
-            // All that there was of ours, or all that there was.
-            if told < STEP || ahead == 0 {
-                assert_eq!(catch_up.told(step, now), None, "{step:?}");
-            }
-        }
+    // All that there was of ours, and all that there was.
+    for (told, ahead) in [(1, 0), (1, 1_000_000), (999, 1_000_000), (5_000, 0)].repeat(5) {
+        now += TICK;
+        let step = Step { told, through: told, ahead };
+        assert_eq!(catch_up.told(step, now), None, "{step:?}");
     }
 }
 

@@ -1,0 +1,144 @@
+//! A daemon that is behind catches up the quicker way: it lists anew where the watch would take
+//! long to tell what it missed, and goes on with the watch where it would not.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::backend::{Etcd, on_real};
+use crate::support::daemon::Daemon;
+use crate::support::file::TargetFile;
+use crate::support::gate::Gate;
+use crate::support::wait::SOON;
+
+/// The watch is told of at most 10,000 revisions a second.
+const MANY: usize = 20_000;
+
+async fn who_missed_much_lists_anew_and_who_missed_little_does_not(etcd: Etcd) {
+    let Scale { fleet, puts, deadline } = Scale::given();
+    let file = TargetFile::new();
+    let gate = Gate::before(&etcd).await;
+    etcd.put_all(&instances(0..fleet, 0)).await;
+    etcd.put_all(&[("/services/gone/1", "10.0.0.1:1"), ("/services/gone/2", "10.0.0.1:2")]).await;
+    let daemon = Daemon::start_at(gate.endpoint(), &file, &[]);
+    file.becomes(&etcd.document(), 3 * SOON).await;
+    daemon.wait_for_log("watching").await;
+
+    gate.cut().await;
+    let rounds = puts.div_ceil(fleet);
+    for round in 1..=rounds {
+        etcd.put_each(instances(0..fleet.min(puts), round)).await;
+    }
+    etcd.delete_prefix("/services/gone/").await;
+    daemon.wait_for_log("connection lost").await;
+    let document = etcd.document();
+    gate.open();
+    daemon.wait_for_logs("connected", 2).await;
+    let back = Instant::now();
+    file.becomes(&document, deadline).await;
+    eprintln!("right {:?} after the connection is back: {puts} puts, {fleet} keys", back.elapsed());
+    let relisting = daemon.wait_for_log("relisting").await;
+    assert!(relisting.text("reason").contains("revisions behind etcd"), "{relisting:?}");
+    assert_eq!(relisting.level, "INFO", "{relisting:?}");
+    daemon.wait_for_logs("watching", 2).await;
+
+    gate.cut().await;
+    etcd.put_each(instances(0..100, rounds + 1)).await;
+    etcd.delete("/services/service-7/7").await;
+    let document = etcd.document();
+    gate.open();
+    file.becomes(&document, SOON).await;
+    assert_eq!(daemon.logged("listed").len(), 2, "the watch is quicker");
+}
+
+async fn what_others_write_meanwhile_is_no_reason_to_list(etcd: Etcd) {
+    let file = TargetFile::new();
+    let gate = Gate::before(&etcd).await;
+    etcd.put_all(&instances(0..100, 0)).await;
+    let daemon = Daemon::start_at(gate.endpoint(), &file, &[]);
+    file.follows(&etcd).await;
+    daemon.wait_for_log("watching").await;
+
+    gate.cut().await;
+    etcd.put_each((0..MANY).map(|n| (format!("/elsewhere/{n}"), "x".to_owned()))).await;
+    etcd.put("/services/web/1", "10.0.9.9:80").await;
+    gate.open();
+    file.follows(&etcd).await;
+    assert_eq!(daemon.logged("relisting").len(), 0);
+    assert_eq!(daemon.logged("resumed").len(), 1);
+}
+
+async fn who_falls_behind_while_the_watch_stands_lists_anew(etcd: Etcd) {
+    let file = TargetFile::new();
+    etcd.put_all(&instances(0..100, 0)).await;
+    let daemon = Daemon::start(&etcd, &file, &[]);
+    file.follows(&etcd).await;
+    daemon.wait_for_log("watching").await;
+
+    // More than fits into the buffers on the way, so that etcd can't send it.
+    let padding = "x".repeat(2_000);
+    let value = |n| format!(r#"{{"address":"10.1.0.1:{}","padding":"{padding}"}}"#, 1 + n);
+    daemon.signal(Signal::STOP);
+    etcd.put_each((0..MANY).map(|n| (format!("/services/web/{}", n % 100), value(n)))).await;
+    etcd.delete("/services/service-7/7").await;
+    let document = etcd.document();
+    daemon.signal(Signal::CONT);
+    file.becomes(&document, SOON).await;
+    let relisting = daemon.wait_for_log("relisting").await;
+    assert!(relisting.text("reason").contains("revisions behind etcd"), "{relisting:?}");
+    assert_eq!(daemon.logged("connection lost").len(), 0);
+}
+
+async fn a_fleet_that_is_gone_when_a_daemon_has_caught_up_is_believed_as_from_a_watch(etcd: Etcd) {
+    let file = TargetFile::new();
+    let gate = Gate::before(&etcd).await;
+    etcd.put_all(&instances(0..3, 0)).await;
+    let daemon = Daemon::start_at(gate.endpoint(), &file, &[]);
+    file.follows(&etcd).await;
+    daemon.wait_for_log("watching").await;
+
+    gate.cut().await;
+    let heartbeats = (0..MANY).map(|n| (format!("/services/web/{}", n % 3), format!("h:{n}")));
+    etcd.put_each(heartbeats).await;
+    etcd.delete_prefix("/services/").await;
+    gate.open();
+    file.becomes("[]\n", SOON).await;
+    let relisting = daemon.wait_for_log("relisting").await;
+    assert!(relisting.text("reason").contains("revisions behind etcd"), "{relisting:?}");
+}
+
+/// Registered instances, with the addresses of that round.
+fn instances(numbers: std::ops::Range<usize>, round: usize) -> Vec<(String, String)> {
+    let instance = |n: usize| {
+        let address = format!("10.{round}.{}.{}:80", n / 250 % 250, n % 250);
+        (format!("/services/service-{}/{n}", n % 1_000), address)
+    };
+    numbers.map(instance).collect()
+}
+
+/// How large the fleet is, how many single puts are made while the daemon is cut off, and how
+/// soon the file must be right then. `CATCHING_UP=FLEET,PUTS` gives others, to be run with
+/// `--release`.
+struct Scale {
+    fleet: usize,
+    puts: usize,
+    deadline: Duration,
+}
+
+impl Scale {
+    fn given() -> Self {
+        let Ok(given) = std::env::var("CATCHING_UP") else {
+            return Self { fleet: 10_000, puts: MANY, deadline: SOON };
+        };
+        let (fleet, puts) = given.split_once(',').expect("CATCHING_UP is FLEET,PUTS");
+        let number = |text: &str| text.parse().expect("a number");
+        Self { fleet: number(fleet), puts: number(puts), deadline: Duration::from_secs(2) }
+    }
+}
+
+on_real!(
+    who_missed_much_lists_anew_and_who_missed_little_does_not,
+    what_others_write_meanwhile_is_no_reason_to_list,
+    who_falls_behind_while_the_watch_stands_lists_anew,
+    a_fleet_that_is_gone_when_a_daemon_has_caught_up_is_believed_as_from_a_watch,
+);
