@@ -52,6 +52,7 @@ pub(super) enum Step {
     Audit { limit: usize, impatient: bool },
     AuditDue,
     RequestList,
+    FallBehind,
 }
 
 /// A kind of step: how often it comes, whether a history may go without, and how it is made.
@@ -97,6 +98,7 @@ const KINDS: &[Kind] = &[
     }),
     (3, Without::Often, |_| Step::AuditDue),
     (1, Without::Often, |_| Step::RequestList),
+    (2, Without::Often, |_| Step::FallBehind),
 ];
 
 /// What the members are: the second and the fourth answer a progress request out of order.

@@ -95,6 +95,10 @@ impl World {
                 daemon.audit_is_due();
                 None
             }
+            Step::FallBehind => {
+                daemon.fall_behind(etcd)?;
+                None
+            }
             Step::RequestList => {
                 daemon.request_list(etcd, RelistReason::Requested)?;
                 None

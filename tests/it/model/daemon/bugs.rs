@@ -84,7 +84,7 @@ impl Bug {
                 let changes = page.into_iter().map(Change::Put).collect();
                 Some(Event::Changes { changes, revision: Revision(0), complete: false })
             }
-            Event::ListEnded { revision, .. } => {
+            Event::ListEnded { revision, .. } | Event::CaughtUp(revision) => {
                 Some(Event::Changes { changes: Vec::new(), revision, complete: true })
             }
             event => Some(event),

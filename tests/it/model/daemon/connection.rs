@@ -95,7 +95,13 @@ impl Daemon {
         let position = self.session.position();
         self.properties.listed(etcd, position, &listing.reason, header, new_epoch)?;
         self.properties.tally.count("complete lists");
-        self.tell(etcd, Event::ListEnded { revision: header.revision, new_epoch })?;
+        let revision = header.revision;
+        let ended = if listing.reason.is_shortcut() && !new_epoch {
+            Event::CaughtUp(revision)
+        } else {
+            Event::ListEnded { revision, new_epoch }
+        };
+        self.tell(etcd, ended)?;
         self.session.listed(header);
         self.serve(etcd, listing.server, false)
     }

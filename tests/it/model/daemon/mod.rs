@@ -170,6 +170,22 @@ impl Daemon {
         Ok(())
     }
 
+    /// Finds that a list is quicker than the watch.
+    pub(super) fn fall_behind(&mut self, etcd: &Etcd) -> Result<(), Violation> {
+        let Connection::Watching(Watching { stream, .. }) = &self.connection else {
+            return Ok(());
+        };
+        let server = stream.server;
+        self.take_all_parts(etcd)?;
+        let reason =
+            RelistReason::Behind { ahead: 0, watch: Duration::ZERO, keys: 0, list: Duration::ZERO };
+        self.count_relist(&reason);
+        self.session.request_list(reason);
+        self.properties.list_is_quicker = true;
+        self.connection = Connection::None;
+        self.serve(etcd, server, false)
+    }
+
     /// Whether it has taken all that the member has, which is at that revision at least.
     pub(super) fn has_received(&self, etcd: &Etcd, revision: Revision) -> bool {
         let Connection::Watching(Watching { stream, .. }) = &self.connection else {

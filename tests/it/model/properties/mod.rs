@@ -42,6 +42,8 @@ pub(super) struct Properties {
     silenced_at: Option<Position>,
     /// A list is due.
     pub(super) list_is_due: bool,
+    /// A list would do as well as the watch.
+    pub(super) list_is_quicker: bool,
     /// Keys that are not ours may be counted wrongly until the next list: a change of one came
     /// twice, or not at all, and audits don't look at them.
     miscounts: bool,
@@ -70,7 +72,8 @@ impl Properties {
 
     /// A list is asked for.
     pub(super) fn lists(&mut self, position: Option<Position>) -> Result<(), Violation> {
-        let has_reason = position.is_none() || self.list_is_due;
+        let is_quicker = std::mem::take(&mut self.list_is_quicker);
+        let has_reason = position.is_none() || self.list_is_due || is_quicker;
         holds!("resumable", has_reason, "a list without a reason at {position:?}");
         Ok(())
     }
