@@ -197,6 +197,8 @@ impl Daemon {
 
     fn lose(&mut self) {
         self.connection = Connection::None;
+        // A list that broke off may be followed by a watch.
+        self.registry.apply(Event::OutOfTouch);
         self.attempt += 1;
     }
 

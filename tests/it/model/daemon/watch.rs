@@ -87,6 +87,7 @@ impl Daemon {
             Verdict::Created => {
                 holds!("resumable", !is_pong, "the answer to a ping is taken for the watch");
                 self.properties.created(etcd, stream, after, header)?;
+                self.registry.apply(Event::InTouch);
                 if watching.resumes {
                     self.properties.tally.count("watches resumed");
                     self.audit_is_due();
