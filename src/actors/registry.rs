@@ -142,7 +142,7 @@ fn name(event: &Event) -> &'static str {
         Event::ListStarted => "the start of a list",
         Event::Page(_) => "a page",
         Event::Recovered(_) => "older values",
-        Event::ListEnded { .. } => "the end of a list",
+        Event::ListEnded { .. } | Event::CaughtUp(_) => "the end of a list",
         Event::OutOfTouch | Event::InTouch => "a connection",
         Event::Changes { .. } => "changes",
     }
