@@ -60,7 +60,7 @@ pub enum RelistReason {
     TooMany(usize),
     /// The watch would be told of what happened since, but a list is quicker.
     #[error(
-        "{ahead} revisions behind etcd: the watch would take about {:.1} s to catch up, a list of \
+        "{ahead} revisions behind etcd: the watch may take {:.1} s to catch up, a list of \
          {keys} keys about {:.1} s",
         .watch.as_secs_f64(),
         .list.as_secs_f64()
@@ -68,7 +68,7 @@ pub enum RelistReason {
     Behind {
         /// How many revisions the member is ahead.
         ahead: u64,
-        /// What the watch would take, by what is known of it.
+        /// What the watch may take, by what is known of it.
         watch: Duration,
         /// How many keys the registry holds.
         keys: usize,
