@@ -31,6 +31,7 @@ mod manifest;
 mod small;
 mod stage;
 mod target;
+mod vectored;
 
 use std::path::Path;
 

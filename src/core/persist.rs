@@ -13,8 +13,11 @@ use super::render::Document;
 /// the second in which drift must be healed.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// A revision is there in part only while its last messages are on the way to the registry.
+/// A revision is there in part only while its last messages are on the way to the registry. But
+/// one of several sources may be away for hours: so the pause becomes longer, up to so many
+/// doublings, and the next change ends it.
 const NOT_READY_PAUSE: Duration = Duration::from_millis(10);
+const NOT_READY_DOUBLINGS: u32 = 6;
 
 /// File systems tell two changes of a file apart only if this much time is between them:
 /// NFS and FAT count in seconds, most others in milliseconds.
@@ -31,6 +34,8 @@ pub struct Schedule {
     poll: Option<Instant>,
     flush: bool,
     not_before: Option<Instant>,
+    /// How often in a row there was no document.
+    not_ready: u32,
     working: Option<Work>,
 }
 
@@ -107,6 +112,7 @@ impl Schedule {
             poll: None,
             flush: false,
             not_before: None,
+            not_ready: 0,
             working: None,
         }
     }
@@ -114,6 +120,9 @@ impl Schedule {
     /// The registry changed.
     pub fn changed(&mut self, now: Instant) {
         self.debounce.changed(now);
+        if self.not_ready > 0 {
+            self.not_before = self.not_before.map(|until| until.min(now + NOT_READY_PAUSE));
+        }
     }
 
     /// Something happened to the file, perhaps.
@@ -189,13 +198,17 @@ impl Schedule {
     /// The work is done or has failed.
     pub fn finish(&mut self, task: Task, outcome: Outcome, now: Instant) {
         let work = self.working.take();
+        let not_ready = std::mem::take(&mut self.not_ready);
         let retry = match outcome {
             Outcome::Done => {
                 self.published = true;
                 return;
             }
             Outcome::Looked => return,
-            Outcome::NotReady => NOT_READY_PAUSE,
+            Outcome::NotReady => {
+                self.not_ready = not_ready + 1;
+                NOT_READY_PAUSE * 2u32.pow(not_ready.min(NOT_READY_DOUBLINGS))
+            }
             Outcome::Failed(delay) => delay,
         };
         if let Some(since) = task.since {

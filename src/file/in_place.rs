@@ -6,7 +6,8 @@
 //! to come to the end.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::iter;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
@@ -16,12 +17,11 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use super::identity::{Access, Identity};
+use super::vectored;
 use crate::core::render::Document;
 
 /// What an unfinished file begins with.
 pub(super) const UNFINISHED: u8 = 0;
-
-const BUFFER: usize = 256 << 10;
 
 /// For how long the old bytes stay after the first one is gone. A file of a million targets is
 /// read in less.
@@ -37,13 +37,7 @@ pub(super) fn write(path: &Path, document: &Document, access: Access) -> io::Res
     file.write_all_at(&[UNFINISHED], 0)?;
     thread::sleep(TIME_TO_READ);
     file.seek(SeekFrom::Start(1))?;
-    let mut writer = BufWriter::with_capacity(BUFFER, &file);
-    writer.write_all(rest)?;
-    for chunk in chunks {
-        writer.write_all(chunk)?;
-    }
-    writer.flush()?;
-    drop(writer);
+    vectored::write_all(&file, iter::once(rest).chain(chunks))?;
     file.set_len(document.len() as u64)?;
     // What may be mounted by somebody else may belong to somebody else.
     match access.apply(&file) {

@@ -8,7 +8,7 @@
 //! one's.
 
 use std::fs;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use super::STAGING;
 use super::error::Error;
 use super::identity::{Access, Identity};
 use super::lock::is_free;
+use super::vectored;
 use crate::core::render::Document;
 
 const TEMPORARY: &str = ".tmp";
@@ -30,8 +31,6 @@ const LONGEST: usize = 200;
 
 /// From when on a temporary file of another target file is old.
 const OLD: Duration = Duration::from_secs(60);
-
-const BUFFER: usize = 256 << 10;
 
 /// The staging directory of the files in `directory`; made if it is not there.
 pub(super) fn staging(directory: &Path) -> Result<PathBuf, Error> {
@@ -73,12 +72,7 @@ pub(super) fn write<'b>(
     let staged = builder.prefix(&prefix).suffix(TEMPORARY).tempfile_in(staging)?;
     // Where locks are not supported, what a dead process leaves is left.
     let _ = staged.as_file().try_lock();
-    let mut writer = BufWriter::with_capacity(BUFFER, staged.as_file());
-    for chunk in bytes {
-        writer.write_all(chunk)?;
-    }
-    writer.flush()?;
-    drop(writer);
+    vectored::write_all(staged.as_file(), bytes)?;
     access.apply(staged.as_file())?;
     Ok(staged)
 }

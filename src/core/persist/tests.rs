@@ -157,6 +157,24 @@ fn a_registry_in_the_middle_of_a_revision_is_asked_again_soon_and_nothing_is_for
 }
 
 #[test]
+fn a_source_that_is_away_for_long_is_asked_for_ever_less_often_until_something_changes() {
+    let mut harness = Harness::new();
+    harness.schedule.changed(harness.now);
+    let mut asked = 0;
+    while harness.now < harness.start + Duration::from_secs(60) {
+        match harness.step() {
+            Step::Wait(until) => harness.now = until,
+            _ => asked += usize::from(!harness.work(Outcome::NotReady).flush),
+        }
+    }
+    assert!((60..150).contains(&asked), "{asked} times in a minute");
+    harness.work(Outcome::NotReady);
+    harness.schedule.changed(harness.now);
+    let Step::Wait(until) = harness.step() else { panic!("it was asked just now") };
+    assert!(until <= harness.now + NOT_READY_PAUSE);
+}
+
+#[test]
 fn before_the_first_list_there_is_nothing_to_ask_again_for() {
     let mut harness = Harness::new();
     harness.schedule.flush();
