@@ -10,6 +10,7 @@ mod choice;
 mod counts;
 mod listed;
 mod render;
+mod run;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -25,6 +26,7 @@ use super::render::Joined;
 use super::schema::Schema;
 use super::service::{Entry, Service, State, Waiting};
 use budget::{Ledger, Standing};
+use run::Run;
 
 pub use counts::Counts;
 
@@ -32,7 +34,8 @@ pub use counts::Counts;
 #[derive(Debug)]
 pub struct Entries {
     schema: Arc<Schema>,
-    services: BTreeMap<Box<str>, Service>,
+    /// A list that gives a service as it is held has it in common with what it is to replace.
+    services: BTreeMap<Box<str>, Arc<Service>>,
     invalid_keys: BTreeMap<Box<[u8]>, Revision>,
     /// How many audits there were; that number marks the services that the newest has seen.
     audits: u32,
@@ -43,6 +46,8 @@ pub struct Entries {
     newest: Revision,
     /// Of a list that is not complete yet: when each entry was created, in the order of the keys.
     created: Vec<Revision>,
+    /// Of the same: the newest entries, which are yet to be put into their service.
+    run: Run,
     ledger: Ledger,
 }
 
@@ -76,8 +81,16 @@ impl Entries {
             joined: Joined::default(),
             newest: Revision::default(),
             created: Vec::new(),
+            run: Run::default(),
             ledger: Ledger::default(),
         }
+    }
+
+    /// No entries yet: those of a list that is to replace `held`.
+    #[must_use]
+    pub fn beside(held: Option<&Self>, schema: Arc<Schema>) -> Self {
+        let audits = held.map_or(0, |held| held.audits);
+        Self { audits, ..Self::new(schema) }
     }
 
     /// Takes a put. What is older than what is held is passed over, so that a repeated
@@ -99,7 +112,7 @@ impl Entries {
             }
             Key::Invalid(reason) => return self.put_invalid_key(kv, reason),
         };
-        let service = self.services.get(parent);
+        let service = self.services.get(parent).map(|service| &**service);
         let held = service.and_then(|service| service.instances.get(instance));
         if held.is_some_and(|held| held.mod_revision >= kv.mod_revision) {
             return Put::default();
@@ -167,6 +180,7 @@ impl Entries {
         if service.instances.get(instance).is_none_or(newer) {
             return false;
         }
+        let service = Arc::make_mut(service);
         let Some(Entry { state, .. }) = service.instances.remove(instance) else {
             return false;
         };
@@ -228,15 +242,15 @@ impl Entries {
 
     /// All services, ascending by name.
     pub(super) fn services(&self) -> impl Iterator<Item = (&str, &Service)> {
-        self.services.iter().map(|(name, service)| (&**name, service))
+        self.services.iter().map(|(name, service)| (&**name, &**service))
     }
 
     pub(super) fn service(&self, name: &str) -> Option<&Service> {
-        self.services.get(name)
+        self.services.get(name).map(|service| &**service)
     }
 
     pub(super) fn service_mut(&mut self, name: &str) -> Option<&mut Service> {
-        self.services.get_mut(name)
+        self.services.get_mut(name).map(Arc::make_mut)
     }
 
     pub(super) fn entry(&self, key: &[u8]) -> Option<&Entry> {
@@ -252,8 +266,10 @@ impl Entries {
         let service = if let Some(service) = self.services.get_mut(parent) {
             service
         } else {
-            self.services.entry(parent.into()).or_insert(Service::new(self.audits))
+            let service = Service::new(self.audits);
+            self.services.entry(parent.into()).or_insert(Arc::new(service))
         };
+        let service = Arc::make_mut(service);
         if changed {
             service.piece = None;
         }
@@ -273,7 +289,7 @@ impl Entries {
 
     /// Gives an entry another state.
     fn replace(&mut self, parent: &str, instance: &str, with: impl FnOnce(State) -> State) {
-        let Some(service) = self.services.get_mut(parent) else { return };
+        let Some(service) = self.services.get_mut(parent).map(Arc::make_mut) else { return };
         let Some(entry) = service.instances.get_mut(instance) else { return };
         let held = std::mem::replace(&mut entry.state, State::Quarantined(None));
         let before = Standing::of(&held);

@@ -143,7 +143,8 @@ impl Registry {
         match event {
             Event::ListStarted => {
                 self.audit = None;
-                let entries = Entries::new(Arc::clone(&self.schema));
+                let held = self.held.as_ref().map(|held| &held.entries);
+                let entries = Entries::beside(held, Arc::clone(&self.schema));
                 let begun = self.listing.replace(Listing { entries, quarantined: Vec::new() });
                 applied.discarded = begun.map(Listing::discard);
             }

@@ -7,7 +7,7 @@ use super::event::Revision;
 use super::render::Piece;
 use super::value::Target;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Service {
     pub(super) instances: BTreeMap<Box<str>, Entry>,
     /// `None` while it must be rendered anew.
@@ -22,6 +22,23 @@ impl Service {
     /// One that the audit of this number need not look for.
     pub(super) fn new(audited: u32) -> Self {
         Self { audited, ..Self::default() }
+    }
+
+    /// One of these entries, ascending by name, that need be looked for like any other. Its
+    /// nodes are full, while entries that come one by one in their order leave them half empty.
+    pub(super) fn of(entries: Vec<(Box<str>, Entry)>, cost: Cost, audited: u32) -> Self {
+        let mut service = Self { instances: BTreeMap::from_iter(entries), ..Self::new(audited) };
+        service.count(Cost::default(), cost);
+        service
+    }
+
+    /// Whether it has just these entries, all of them good, and need not be rendered.
+    pub(super) fn is_of(&self, entries: &[(Box<str>, Entry)]) -> bool {
+        self.piece.is_some()
+            && self.instances.len() == entries.len()
+            && self.instances.iter().zip(entries).all(|((name, held), (other, entry))| {
+                name == other && held.mod_revision == entry.mod_revision && held.is_same_good(entry)
+            })
     }
 
     pub(super) fn render(&mut self, name: &str) -> &Piece {
@@ -43,13 +60,22 @@ impl Service {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) mod_revision: Revision,
     pub(super) state: State,
 }
 
-#[derive(Debug)]
+impl Entry {
+    fn is_same_good(&self, other: &Self) -> bool {
+        match (&self.state, &other.state) {
+            (State::Valid(one), State::Valid(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(super) enum State {
     Valid(Target),
     /// The value is bad.
@@ -60,7 +86,7 @@ pub(super) enum State {
 }
 
 /// What an entry has that waits for room.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) last_good: Option<Target>,
     pub(super) wanted: Target,

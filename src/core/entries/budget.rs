@@ -45,6 +45,11 @@ impl Standing {
     pub(super) fn of(state: &State) -> Self {
         Self { cost: state.cost(), need: state.need() }
     }
+
+    /// That of entries that do not wait.
+    pub(super) fn admitted(cost: Cost) -> Self {
+        Self { cost, need: None }
+    }
 }
 
 impl Ledger {
@@ -147,7 +152,7 @@ impl Entries {
     fn admit_first(&mut self, job: &str) -> bool {
         let budgets = &self.schema.policy.budgets;
         let targets = if self.schema.pattern.is_plain() {
-            self.services.get(job).map_or(0, Service::targets)
+            self.service(job).map_or(0, Service::targets)
         } else {
             self.ledger.jobs.get(job).copied().unwrap_or_default()
         };

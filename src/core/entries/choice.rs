@@ -42,6 +42,7 @@ impl Entries {
     /// no room. Returns what is to be said of them: not of those that have waited in `held` for
     /// the same.
     pub fn end_list(&mut self, held: Option<&Self>) -> Vec<Quarantine> {
+        self.settle_run(held);
         let over = std::mem::take(&mut self.ledger.over);
         let created = std::mem::take(&mut self.created);
         let is_over = self.counts.bytes > self.schema.policy.budgets.total_bytes;

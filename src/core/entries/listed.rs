@@ -19,6 +19,10 @@ impl Entries {
     pub fn put_listed(&mut self, kv: KeyValue, held: Option<&Self>) -> (Put, Option<Lookup>) {
         let (overwritten, create_revision) = (kv.version > 1, kv.create_revision);
         let was_reborn = held.and_then(|held| held.before_rebirth(&kv));
+        if was_reborn.is_none() && self.take_in_order(&kv, held) {
+            return (Put::default(), None);
+        }
+        self.settle_run(held);
         let mut put = self.take(kv, Via::List);
         if let Some((key, before)) = was_reborn {
             self.note_rebirth(&key, before);
@@ -45,6 +49,7 @@ impl Entries {
     /// Takes the value that an entry had before the bad one. Returns whether it was good and
     /// the entry still is as it was when it was asked for.
     pub fn recover(&mut self, recovered: &Recovered) -> bool {
+        self.settle_run(None);
         let asked = self.entry(&recovered.lookup.key).is_some_and(|entry| {
             entry.mod_revision == recovered.lookup.mod_revision
                 && matches!(entry.state, State::Quarantined(_))

@@ -1,11 +1,13 @@
 //! The document of the entries.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::Entries;
 use crate::core::event::Revision;
 use crate::core::key::Key;
-use crate::core::render::Document;
+use crate::core::render::{Document, Piece};
+use crate::core::service::Service;
 
 impl Entries {
     /// The document of these entries; only what changed since the last call is rendered.
@@ -14,12 +16,12 @@ impl Entries {
         if pattern.is_plain() {
             let mut document = Document::new(revision);
             for (parent, service) in &mut self.services {
-                document.push(service.render(parent));
+                document.push(rendered(service, parent));
             }
             return document;
         }
         let services = self.services.iter_mut();
-        let pieces = services.map(|(parent, service)| service.render(&pattern.service(parent)));
+        let pieces = services.map(|(parent, service)| rendered(service, &pattern.service(parent)));
         self.joined.render(revision, pieces.cloned().collect())
     }
 
@@ -29,9 +31,19 @@ impl Entries {
     pub fn render_ahead(&mut self, key: &[u8]) {
         if let Key::Instance { parent: first, .. } = self.schema.classify(key) {
             let from = (Bound::Included(first), Bound::Unbounded);
-            for (parent, service) in self.services.range_mut::<str, _>(from).rev().skip(1) {
-                service.render(&self.schema.pattern.service(parent));
+            // The last one is not among them while its entries come in a row.
+            let of_last = usize::from(self.run.is_empty());
+            for (parent, service) in self.services.range_mut::<str, _>(from).rev().skip(of_last) {
+                rendered(service, &self.schema.pattern.service(parent));
             }
         }
     }
+}
+
+fn rendered<'s>(service: &'s mut Arc<Service>, name: &str) -> &'s Piece {
+    // One that is shared has its piece, and stays so.
+    if service.piece.is_none() {
+        Arc::make_mut(service).render(name);
+    }
+    service.piece.as_ref().unwrap_or_else(|| unreachable!("it was just rendered"))
 }

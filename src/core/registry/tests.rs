@@ -44,8 +44,12 @@ impl Harness {
     }
 
     fn list(&mut self, entries: &[(&str, &str)]) -> Applied {
-        self.registry.apply(Event::ListStarted);
         let page = entries.iter().map(|(key, value)| self.kv(key, value)).collect();
+        self.take_list(page)
+    }
+
+    fn take_list(&mut self, page: Vec<KeyValue>) -> Applied {
+        self.registry.apply(Event::ListStarted);
         self.registry.apply(Event::Page(page));
         self.registry
             .apply(Event::ListEnded { revision: Revision(self.revision), new_epoch: false })
@@ -247,4 +251,24 @@ fn services_are_rendered_while_the_list_comes_in_whatever_key_a_page_begins_with
     let rendered = listing.entries.services().filter(|(_, service)| service.piece.is_some());
     let rendered: Vec<_> = rendered.map(|(name, _)| name).collect();
     assert_eq!(rendered, ["a", "b"]);
+}
+
+#[test]
+fn a_relist_shares_the_services_that_are_as_they_were_and_rebuilds_the_others() {
+    let mut harness = Harness::new();
+    let entries = [("api/1", "h:1"), ("api/2", "h:2"), ("db/1", "h:3"), ("web/1", "h:4")];
+    let mut page: Vec<_> = entries.map(|(key, value)| harness.kv(key, value)).into();
+    harness.take_list(page.clone());
+    let before = harness.registry.render().expect("a document");
+    // A heartbeat.
+    let beat = page.iter_mut().find(|kv| kv.key.ends_with(b"db/1")).expect("an entry");
+    harness.revision += 1;
+    (beat.mod_revision, beat.version) = (Revision(harness.revision), 2);
+    let _still_being_freed = harness.take_list(page).discarded;
+    let after = harness.registry.render().expect("a document");
+    assert!(before.same_bytes(&after));
+    let is_shared = |job| before.piece(job).zip(after.piece(job)).is_some_and(|(a, b)| a.is(b));
+    assert_eq!(["api", "db", "web"].map(is_shared), [true, false, true]);
+    assert!(harness.put("api/1", "h:9").changed);
+    harness.check(&["api=h:2", "api=h:9", "db=h:3", "web=h:4"]);
 }

@@ -89,7 +89,7 @@ impl Piece {
     }
 
     /// Whether `other` is a copy of it.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(in crate::core) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
