@@ -66,6 +66,13 @@ pub(crate) fn relist_peak(it: &Figures) -> Judged {
     Judged::new(it.lists.relist_peak as f64, peak_limit(it))
 }
 
+/// After nine in ten have gone: at most a quarter of what they had is kept.
+pub(crate) fn after_shrink(it: &Figures) -> Judged {
+    let fresh = it.shrink.fresh as f64;
+    let kept = (it.lists.resident as f64 - fresh) / 4.0;
+    Judged::new(it.shrink.after as f64, (it.size >= LARGE).then_some(fresh + kept))
+}
+
 fn peak_limit(it: &Figures) -> Option<f64> {
     let state = it.idle + it.raw_bytes + AN_INSTANCE * it.size as u64;
     (it.size >= HUGE).then_some((state + PAGE_BUFFERS + it.document_bytes) as f64)
@@ -105,6 +112,7 @@ pub(crate) fn count(figures: &[Figures]) -> (usize, usize) {
         bytes_an_instance,
         peak,
         relist_peak,
+        after_shrink,
         publish,
         small_publish,
     ];

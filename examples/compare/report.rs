@@ -31,7 +31,7 @@ fn lines(bursts: &[Burst]) -> Vec<Line> {
     });
     line("  at most, MB", |it| mega(limits::peak(it)));
     line("  at most, with a list again, MB", |it| mega(limits::relist_peak(it)));
-    line("resident after 90 % are gone, MB", |it| megabytes(it.shrink.after));
+    line("resident after 90 % are gone, MB", |it| mega(limits::after_shrink(it)));
     line("  beside a new daemon, MB", |it| megabytes(it.shrink.fresh));
     line("put to bare watch, ms", |it| milliseconds(it.changes.watch));
     line("bare write of the file, ms", |it| milliseconds(it.changes.write));
