@@ -47,28 +47,28 @@ pub struct Page {
     pub entries: Vec<KeyValue>,
     /// Whether there are more after these.
     pub more: bool,
-    /// How many keys there are from the first of these on.
+    /// How many keys there are in the range.
     pub count: usize,
 }
 
 impl Connection {
-    /// Reads keys from `from` to the end of the prefix, at most `limit`; at the newest
-    /// revision, or at `pinned`. A linearizable read. A small page must come as soon as any sign
+    /// Reads the keys of the range, to its second key exclusive, at most `limit`; at the newest
+    /// revision, or at `pinned`. The range is below the prefix. A linearizable read. A small page must come as soon as any sign
     /// of life: a member that hangs is told from a slow line by that.
     pub async fn page(
         &self,
         prefix: &Prefix,
-        from: Vec<u8>,
+        (from, end): (&[u8], &[u8]),
         limit: usize,
         pinned: Option<Revision>,
     ) -> Result<Page, Error> {
         let options = GetOptions::new()
-            .with_range(prefix.range_end())
+            .with_range(end)
             .with_limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .with_revision(pinned.map_or(0, |revision| revision.0));
         let (kv, asked) = (&self.kv, Keys::below(prefix));
         let get = || {
-            let (mut kv, from, options) = (kv.clone(), from.clone(), options.clone());
+            let (mut kv, from, options) = (kv.clone(), from.to_vec(), options.clone());
             async move { kv.get(from, Some(options)).await }
         };
         let Patience { idle, answer, .. } = self.patience;

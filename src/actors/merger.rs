@@ -9,6 +9,7 @@ use actix::{
     WrapFuture,
 };
 
+use super::busy::Busy;
 use super::messages::{Confirm, Render, Unconfirmed};
 use crate::core::render::Joined;
 
@@ -57,7 +58,10 @@ impl Handler<Render> for Merger {
             Ok(documents)
         };
         Box::pin(pulled.into_actor(self).map(|documents, actor, _| match documents {
-            Ok(documents) => Some(actor.joined.merge(&documents)),
+            Ok(documents) => {
+                let _busy = Busy::begin("merger", "the document of all sources");
+                Some(actor.joined.merge(&documents))
+            }
             Err(unready) => {
                 actor.unready = unready;
                 None

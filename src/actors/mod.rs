@@ -20,6 +20,7 @@
 //! whoever gets it pulls the truth. Pulls go one way, so nothing can deadlock.
 
 pub mod auditor;
+pub mod busy;
 mod chunks;
 pub mod drift;
 pub mod merger;

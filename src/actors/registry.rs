@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
 use tracing::{Span, debug, info, warn};
 
+use super::busy::Busy;
 use super::messages::{Audit, Dirty, Observed, Render, Subscribe, Taken};
+use crate::core::event::Event;
 use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
 use crate::core::schema::Schema;
@@ -135,6 +137,17 @@ impl Registry {
     }
 }
 
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::ListStarted => "the start of a list",
+        Event::Page(_) => "a page",
+        Event::Recovered(_) => "older values",
+        Event::ListEnded { .. } => "the end of a list",
+        Event::OutOfTouch | Event::InTouch => "a connection",
+        Event::Changes { .. } => "changes",
+    }
+}
+
 impl Actor for Registry {
     type Context = Context<Self>;
 }
@@ -156,6 +169,7 @@ impl Handler<Observed> for Registry {
 
     fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
         let _within = self.span.clone().entered();
+        let _busy = Busy::begin("registry", name(&event));
         let Applied { changed, quarantined, admitted, lookups, listed, discarded } =
             self.state.apply(event);
         let is_list = listed.is_some();
@@ -187,6 +201,8 @@ impl Handler<Audit> for Registry {
     type Result = MessageResult<Audit>;
 
     fn handle(&mut self, Audit(check): Audit, _: &mut Self::Context) -> Self::Result {
+        let _within = self.span.clone().entered();
+        let _busy = Busy::begin("registry", "a part of an audit");
         MessageResult(self.state.audit(check))
     }
 }
@@ -195,6 +211,8 @@ impl Handler<Render> for Registry {
     type Result = MessageResult<Render>;
 
     fn handle(&mut self, _: Render, _: &mut Self::Context) -> Self::Result {
+        let _within = self.span.clone().entered();
+        let _busy = Busy::begin("registry", "the document");
         MessageResult(self.state.render())
     }
 }

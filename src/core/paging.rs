@@ -1,17 +1,25 @@
 //! Paging: how many keys should the next page of a list ask for?
 //!
-//! etcd walks the index of the whole rest of the range for every page, to fill in its
-//! count, so the cost of a list is quadratic in the number of pages: few large ones are
-//! wanted. But a page is one message, and values may be 1.5 MB each: too large a page would
-//! break the client's decode limit, and strain etcd. So the first page is small, unless the
-//! whole database is, and the sizes seen so far set those of the next.
+//! etcd walks the index of the whole range for every page, to fill in its count: few large
+//! ones are wanted, and [bounds](Bounds) to what is walked. But a page is one message, and
+//! values may be 1.5 MB each: too large a page would break the client's decode limit, and
+//! strain etcd. So the first page is small, unless the whole database is, and the sizes seen
+//! so far set those of the next.
+
+mod bounds;
+
+pub use bounds::Bounds;
 
 /// The most bytes that one message from etcd may have. Pages aim far below it.
 pub const DECODE_LIMIT: usize = 64 << 20;
 
 /// Of keys and values: one page is taken in while the next one comes, and decoded they are four
-/// times as large. That leaves room for eight times as much if sizes grow on the way.
-const WANTED_BYTES: usize = DECODE_LIMIT / 8;
+/// times as large. That leaves room for sixteen times as much if sizes grow on the way.
+const WANTED_BYTES: usize = DECODE_LIMIT / 16;
+
+/// Pages become smaller towards the end, for the last one is taken in while nothing comes; but
+/// not as small as this.
+const SMALLEST_HALF: usize = 10_000;
 
 /// Below the decode limit even if each value has the 1.5 MiB that etcd allows by default.
 const FIRST: usize = 40;
@@ -46,10 +54,11 @@ impl Paging {
         self.limit
     }
 
-    /// A page of that many keys with that many bytes has come.
-    pub fn received(&mut self, keys: usize, bytes: usize) {
+    /// A page of that many keys with that many bytes has come, and so many keys are left.
+    pub fn received(&mut self, keys: usize, bytes: usize, left: usize) {
         let each = bytes.div_ceil(keys.max(1)).max(1);
         let largest = self.limit.saturating_mul(GROWTH).min(self.ceiling);
+        let largest = largest.min(SMALLEST_HALF.max(left / 2));
         self.limit = (WANTED_BYTES / each).clamp(1, largest);
     }
 
@@ -100,11 +109,11 @@ mod tests {
         let (mut paging, mut left, mut pages) = (Paging::of(None), 1_000_000usize, 0);
         while left > 0 {
             let keys = paging.limit().min(left);
-            paging.received(keys, keys * 60);
             left -= keys;
+            paging.received(keys, keys * 60, left);
             pages += 1;
         }
-        assert!(pages <= 10, "{pages} pages");
+        assert!(pages <= 20, "{pages} pages");
     }
 
     #[test]
@@ -112,7 +121,7 @@ mod tests {
         const VALUE: usize = 1_500_000;
         let mut paging = Paging::of(None);
         assert!(paging.limit() * VALUE <= DECODE_LIMIT);
-        paging.received(paging.limit(), paging.limit() * VALUE);
+        paging.received(paging.limit(), paging.limit() * VALUE, usize::MAX);
         assert!(paging.limit() * VALUE <= WANTED_BYTES);
     }
 
@@ -134,11 +143,11 @@ mod tests {
         // Small values first, and then large ones, again and again.
         let mut tries = 0;
         while paging.limit() > FIRST || tries == 0 {
-            paging.received(FIRST, FIRST * 50);
+            paging.received(FIRST, FIRST * 50, usize::MAX);
             assert!(paging.too_large());
             tries += 1;
             assert!(tries < 10);
-            paging.received(FIRST, FIRST * 50);
+            paging.received(FIRST, FIRST * 50, usize::MAX);
         }
     }
 
@@ -147,12 +156,12 @@ mod tests {
         assert!(!Paging::of(None).too_slow(), "not even a small page came");
         let mut paging = Paging::of(None);
         for _ in 0..3 {
-            paging.received(paging.limit(), paging.limit() * 50);
+            paging.received(paging.limit(), paging.limit() * 50, usize::MAX);
         }
         let slow = paging.limit();
         assert!(paging.too_slow() && is_small(paging.limit()));
         for _ in 0..5 {
-            paging.received(paging.limit(), paging.limit() * 50);
+            paging.received(paging.limit(), paging.limit() * 50, usize::MAX);
         }
         assert_eq!(paging.limit(), slow / 4);
     }
@@ -164,7 +173,7 @@ mod tests {
         ) {
             let mut paging = Paging::of(None);
             for (keys, bytes) in pages {
-                paging.received(keys, bytes);
+                paging.received(keys, bytes, usize::MAX);
                 prop_assert!(paging.limit() >= 1);
                 let each = bytes / keys.max(1);
                 prop_assert!(paging.limit() == 1 || paging.limit() * each <= WANTED_BYTES);

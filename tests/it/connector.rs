@@ -43,7 +43,8 @@ async fn list(connection: &Connection, mut meanwhile: impl AsyncFnMut()) -> Vec<
     let (mut from, mut pinned) = (prefix().as_str().as_bytes().to_vec(), None);
     let mut keys = Vec::new();
     loop {
-        let page = connection.page(&prefix(), from.clone(), 1, pinned).await.unwrap();
+        let end = prefix().range_end();
+        let page = connection.page(&prefix(), (&from, &end), 1, pinned).await.unwrap();
         pinned = Some(page.header.revision);
         let last = page.entries.last().unwrap().key.clone();
         keys.push(String::from_utf8(last.clone()).unwrap());
@@ -190,8 +191,8 @@ async fn what_may_not_be_read_is_an_error_with_user_and_range() {
     let etcd = Etcd::with_users(Tokens::Simple(LONG)).await;
     let connection = open(&etcd).await;
     etcd.revoke_reading().await;
-    let from = b"/services/web/".to_vec();
-    let page = connection.page(&prefix(), from, 1, None).await.map(drop);
+    let range = (&b"/services/web/"[..], &prefix().range_end()[..]);
+    let page = connection.page(&prefix(), range, 1, None).await.map(drop);
     let mut watch = connection.watch(&prefix(), Revision(1), false).await.unwrap();
     let watched = watch.next().await.map(drop);
     for refused in [page, watched] {
