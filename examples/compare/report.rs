@@ -56,6 +56,7 @@ fn burst_lines(at: usize, changes: usize) -> Vec<Line> {
         line("  last acknowledged to file, ms", |it, burst| {
             limits::burst_lag(it, burst).cell(|ms| format!("{ms:.0}"))
         }),
+        line("  last acknowledged to bare watch, ms", |_, burst| milliseconds(burst.bare.lag)),
         line("  publishes", |_, burst| burst.publishes.to_string()),
         line("  events a message", |_, burst| {
             (burst.changes / burst.bare.messages.max(1)).to_string()

@@ -32,6 +32,8 @@ pub(crate) struct Burst {
 pub(crate) struct Counted {
     pub(crate) cpu: Duration,
     pub(crate) messages: usize,
+    /// From the last acknowledgement to the last event.
+    pub(crate) lag: Duration,
 }
 
 pub(super) async fn measure(
@@ -47,7 +49,8 @@ pub(super) async fn measure(
     let before = daemon.cpu()?;
     let (ended, load) = fleet.burst(&client, changes).await?;
     let right = until_right(daemon.file(), &wanted).await?;
-    let bare = counting.join().ok().flatten().ok_or("the bare watch has failed")?;
+    let (mut bare, seen) = counting.join().ok().flatten().ok_or("the bare watch has failed")?;
+    bare.lag = seen.saturating_duration_since(ended);
     let cpu = daemon.cpu_since(&before)?;
     // It says so once the directory is synced.
     daemon.logs("published")?;
@@ -78,7 +81,7 @@ pub(super) async fn until_right(file: &Path, wanted: &str) -> Result<Instant> {
 }
 
 /// Counts on a thread of its own, connection and all: its time is measured alone.
-fn count(endpoint: String, events: usize) -> Result<JoinHandle<Option<Counted>>> {
+fn count(endpoint: String, events: usize) -> Result<JoinHandle<Option<(Counted, Instant)>>> {
     let (ready, is_ready) = channel();
     let counting = spawn(move || {
         runtime().ok()?.block_on(async {
@@ -90,7 +93,9 @@ fn count(endpoint: String, events: usize) -> Result<JoinHandle<Option<Counted>>>
                 left = left.saturating_sub(watcher.next().await.ok()?);
                 messages += 1;
             }
-            Some(Counted { cpu: thread_cpu().ok()?.saturating_sub(before), messages })
+            let seen = Instant::now();
+            let cpu = thread_cpu().ok()?.saturating_sub(before);
+            Some((Counted { cpu, messages, lag: Duration::ZERO }, seen))
         })
     });
     is_ready.recv()?;
