@@ -1,7 +1,10 @@
-//! How fast the document is rendered: as a whole, and after a change of one service.
+//! How fast the document is rendered: as a whole, and after a change of one service, up to where
+//! it can be written; beside it one copy of its bytes, to compare with.
 #![allow(missing_docs, reason = "criterion's macros write none")]
 
 mod fixtures;
+
+use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -12,6 +15,7 @@ fn render(criterion: &mut Criterion) {
     for size in SIZES {
         let mut registry = registry(size);
         let bytes = registry.render().map_or(0, |document| document.len());
+        let whole = registry.render().map(|document| document.to_vec()).unwrap_or_default();
         let registry = std::cell::RefCell::new(registry);
         let mut round = 0;
         group.throughput(Throughput::Bytes(bytes as u64));
@@ -29,8 +33,18 @@ fn render(criterion: &mut Criterion) {
                 round += 1;
                 registry.borrow_mut().apply(puts(std::iter::once(size / 2), round));
             };
-            let render = |()| registry.borrow_mut().render();
+            // All slices in their order: what a vectored write begins with.
+            let render = |()| {
+                let document = registry.borrow_mut().render();
+                let slices = document.as_ref().map(|document| document.chunks().count());
+                (document, slices)
+            };
             bencher.iter_batched(move_one, render, BatchSize::PerIteration);
+        });
+        group.throughput(Throughput::Bytes(bytes as u64));
+        let mut copy = whole.clone();
+        group.bench_function(BenchmarkId::new("memcpy", size), |bencher| {
+            bencher.iter(|| black_box(&mut copy).copy_from_slice(black_box(&whole)));
         });
     }
     group.finish();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use etcd_client::{GetOptions, WatchOptions, WatchStream};
 
 use crate::Result;
-use crate::etcd::{Etcd, runtime};
+use crate::etcd::{Etcd, connect, runtime};
 use crate::fleet::PREFIX;
 
 /// One message may be as large as etcd makes it.
@@ -36,14 +36,14 @@ pub(crate) fn etcdctl(etcd: &Etcd) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// A watch of everything, that does nothing with what it gets but count it.
+/// A watch of a prefix, that does nothing with what it gets but count it.
 pub(crate) struct Watcher(WatchStream);
 
 impl Watcher {
-    pub(crate) async fn start(etcd: &Etcd) -> Result<Self> {
-        let client = etcd.client().await?;
+    pub(crate) async fn start(endpoint: &str, prefix: &str) -> Result<Self> {
+        let client = connect(endpoint).await?;
         let mut watch = client.watch_client().max_decoding_message_size(LARGEST_MESSAGE);
-        let mut stream = watch.watch(PREFIX, Some(WatchOptions::new().with_prefix())).await?;
+        let mut stream = watch.watch(prefix, Some(WatchOptions::new().with_prefix())).await?;
         // That it is created.
         stream.message().await?;
         Ok(Self(stream))

@@ -2,23 +2,21 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::etcd::Etcd;
+use crate::process::Running;
 
 /// Longer than anything here takes.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// Ticks of the kernel's clock in a second, as `/proc` counts.
-const TICKS: u32 = 100;
+const LIMIT: Duration = Duration::from_secs(180);
 
 pub(crate) struct Daemon {
-    process: Child,
+    process: Running,
     lines: Receiver<(Instant, String)>,
     /// Those that nobody has asked for yet.
     unasked: Vec<(Instant, String)>,
@@ -26,14 +24,29 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it on a target file in this directory.
-    pub(crate) fn start(etcd: &Etcd, directory: &Path, more: &[&str]) -> Result<Self> {
+    /// Starts it on a target file in this directory, where there is none then.
+    pub(crate) fn start(endpoint: &str, directory: &Path, more: &[&str]) -> Result<Self> {
         let file = directory.join("tgroups.json");
+        let path = file.to_str().ok_or("a path of text")?.to_owned();
+        let _ = fs::remove_file(&file);
+        Self::launch(endpoint, file, &[&["--target-file", &path], more].concat())
+    }
+
+    /// Starts it without a debounce on a target directory, and waits until it has published and
+    /// watches.
+    pub(crate) fn on_directory(endpoint: &str, directory: &Path) -> Result<Self> {
+        let path = directory.to_str().ok_or("a path of text")?;
+        let more = ["--debounce", "0", "--no-target-file", "--target-dir", path];
+        let daemon = Self::launch(endpoint, directory.to_owned(), &more)?;
+        daemon.when_ready()
+    }
+
+    fn launch(endpoint: &str, file: PathBuf, args: &[&str]) -> Result<Self> {
         let mut command = Command::new(program()?);
-        command.args(["--server", etcd.endpoint(), "--log-format", "json", "--target-file"]);
-        command.arg(&file).args(more).stderr(Stdio::piped());
-        let mut process = command.spawn()?;
-        let log = process.stderr.take().ok_or("a pipe")?;
+        command.args(["--server", endpoint, "--log-format", "json"]);
+        command.args(args).stderr(Stdio::piped());
+        let mut process = Running::spawn(&mut command)?;
+        let log = process.child().stderr.take().ok_or("a pipe")?;
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(log).lines().map_while(std::io::Result::ok) {
@@ -43,6 +56,17 @@ impl Daemon {
             }
         });
         Ok(Self { process, lines, unasked: Vec::new(), file })
+    }
+
+    /// The same, and waits until it has published and watches.
+    pub(crate) fn ready(endpoint: &str, directory: &Path, more: &[&str]) -> Result<Self> {
+        Self::start(endpoint, directory, more)?.when_ready()
+    }
+
+    fn when_ready(mut self) -> Result<Self> {
+        self.logs("published")?;
+        self.logs("watching")?;
+        Ok(self)
     }
 
     pub(crate) fn file(&self) -> &Path {
@@ -69,34 +93,13 @@ impl Daemon {
         self.unasked.retain(|(_, line)| !has(line, message));
         before - self.unasked.len()
     }
-
-    /// What it has used of the processors.
-    pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // What stands before may have spaces in it.
-        let (_, fields) = stat.rsplit_once(')').ok_or("the line of a process")?;
-        let fields: Vec<_> = fields.split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
-        let (user, system) = ticks(11).zip(ticks(12)).ok_or("times")?;
-        Ok(Duration::from_secs(1) * (user + system) / TICKS)
-    }
-
-    /// Bytes that are resident now, and at most until now.
-    pub(crate) fn resident(&self) -> Result<(u64, u64)> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let field = |name: &str| -> Result<u64> {
-            let line = status.lines().find(|line| line.starts_with(name)).ok_or("a field")?;
-            let kilobytes = line.split_whitespace().nth(1).ok_or("a number")?;
-            Ok(kilobytes.parse::<u64>()? * 1024)
-        };
-        Ok((field("VmRSS:")?, field("VmHWM:")?))
-    }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+impl Deref for Daemon {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.process
     }
 }
 

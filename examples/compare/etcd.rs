@@ -1,8 +1,8 @@
-//! A real etcd on free ports of 127.0.0.1, with data of its own, and clients of it.
+//! A real etcd on free ports of 127.0.0.1, with data of its own, its proxy, and clients of it.
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,11 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Result;
+use crate::process::Running;
 
-/// etcd, until this is dropped.
+/// etcd, or a proxy of one, until this is dropped.
 pub(crate) struct Etcd {
-    process: Child,
+    pub(crate) process: Running,
     endpoint: String,
     _home: TempDir,
 }
@@ -22,9 +23,8 @@ pub(crate) struct Etcd {
 impl Etcd {
     pub(crate) fn start(scratch: &Path) -> Result<Self> {
         let home = tempfile::tempdir_in(scratch)?;
-        let [client, peer] = [free_url()?, free_url()?];
-        let program = std::env::var("ETCD").unwrap_or_else(|_| "etcd".into());
-        let mut command = Command::new(program);
+        let [client, peer] = [free_address()?, free_address()?].map(|it| format!("http://{it}"));
+        let mut command = etcd();
         command.arg("--data-dir").arg(home.path().join("data"));
         command.args(["--logger=zap", "--log-level=error", "--quota-backend-bytes=8589934592"]);
         command.args([format!("--listen-client-urls={client}")]);
@@ -32,8 +32,24 @@ impl Etcd {
         command.args([format!("--listen-peer-urls={peer}")]);
         command.args([format!("--initial-advertise-peer-urls={peer}")]);
         command.args([format!("--initial-cluster=default={peer}")]);
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let etcd = Self { process, endpoint: client, _home: home };
+        Self::launch(command, client, home)
+    }
+
+    /// `etcd grpc-proxy` before this one.
+    pub(crate) fn proxy(&self, scratch: &Path) -> Result<Self> {
+        let home = tempfile::tempdir_in(scratch)?;
+        let address = free_address()?;
+        let mut command = etcd();
+        let upstream = self.endpoint.trim_start_matches("http://");
+        command.args(["grpc-proxy", "start", "--endpoints", upstream]);
+        command.args(["--listen-addr", &address, "--advertise-client-url", &address]);
+        command.current_dir(home.path());
+        Self::launch(command, format!("http://{address}"), home)
+    }
+
+    fn launch(mut command: Command, endpoint: String, home: TempDir) -> Result<Self> {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let etcd = Self { process: Running::spawn(&mut command)?, endpoint, _home: home };
         let (runtime, deadline) = (runtime()?, Instant::now() + Duration::from_secs(20));
         while let Err(error) = runtime.block_on(etcd.is_there()) {
             if Instant::now() > deadline {
@@ -49,8 +65,7 @@ impl Etcd {
     }
 
     pub(crate) async fn client(&self) -> Result<Client> {
-        let options = ConnectOptions::new().with_tcp_keepalive(Duration::from_secs(10));
-        Ok(Client::connect([&self.endpoint], Some(options)).await?)
+        connect(&self.endpoint).await
     }
 
     pub(crate) fn etcdctl(&self) -> Command {
@@ -67,11 +82,9 @@ impl Etcd {
     }
 }
 
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+pub(crate) async fn connect(endpoint: &str) -> Result<Client> {
+    let options = ConnectOptions::new().with_tcp_keepalive(Duration::from_secs(10));
+    Ok(Client::connect([endpoint], Some(options)).await?)
 }
 
 /// A runtime on this thread: what runs on it is measured alone.
@@ -79,7 +92,12 @@ pub(crate) fn runtime() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-fn free_url() -> Result<String> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    Ok(format!("http://127.0.0.1:{port}"))
+/// The program.
+fn etcd() -> Command {
+    Command::new(std::env::var("ETCD").unwrap_or_else(|_| "etcd".into()))
+}
+
+/// Host and port.
+pub(crate) fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

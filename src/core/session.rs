@@ -20,7 +20,7 @@ use message::REQUESTED_PROGRESS;
 
 pub use catch_up::{CatchUp, Step};
 pub use confirm::{Confirm, Late};
-pub use message::{Header, WatchMessage};
+pub use message::{Header, PING_WATCH_ID, WatchMessage};
 pub use position::Position;
 pub use relist::RelistReason;
 
@@ -54,7 +54,7 @@ pub enum Verdict {
     Alive,
     /// The answer to a ping.
     Pong {
-        /// The store is ahead of the position.
+        /// The store is ahead of the position, and the watch may be asked for its progress.
         ahead: bool,
     },
     /// Anything else of another watch: no sign of this one.
@@ -226,7 +226,8 @@ impl Session {
         }
         let is_requested_progress = message.watch_id == REQUESTED_PROGRESS && !message.created;
         if watch.is_other(message.watch_id) && !(is_requested_progress && self.ordered_progress) {
-            let ahead = message.header.revision > position.revision;
+            let is_ahead = message.header.revision > position.revision;
+            let ahead = is_ahead && message.is_of_etcd();
             return match message.created {
                 _ if is_requested_progress => Verdict::Alive,
                 true => Verdict::Pong { ahead },

@@ -13,10 +13,7 @@ use super::login::{Keys, Login};
 use super::{Connection, Error, header, key_value};
 use crate::core::event::{Change, Revision};
 use crate::core::key::Prefix;
-use crate::core::session::WatchMessage;
-
-/// Apart from that of the watch itself, which etcd counts from 0.
-const PING_WATCH_ID: i64 = 1;
+use crate::core::session::{PING_WATCH_ID, WatchMessage};
 
 impl Connection {
     /// Watches the prefix from `from` on, inclusive. In fragments, revisions of any size come
@@ -37,7 +34,13 @@ impl Connection {
         };
         let renewals = self.login.renewals();
         let stream = watch.open().await?;
-        Ok(WatchStream { watch, stream, opening: Opening::First { renewals }, aside: None })
+        Ok(WatchStream {
+            watch,
+            stream,
+            opening: Opening::First { renewals },
+            pong: None,
+            aside: None,
+        })
     }
 }
 
@@ -78,7 +81,10 @@ impl Watch {
         let stream = self.login.ask(self.limit, watch).await;
         let mut stream = stream.map_err(|failure| self.explain(failure))?;
         let first = stream.message().await.map_err(|error| self.explain(error.into()))?;
-        watch_message(first.ok_or(Error::Closed)?)
+        let first = watch_message(first.ok_or(Error::Closed)?)?;
+        // A proxy began to count anew, with the number of the watch that stands.
+        let watch_id = if first.watch_id == 0 { 1 } else { first.watch_id };
+        Ok(WatchMessage { watch_id, ..first })
     }
 
     fn explain(&self, failure: Failure) -> Error {
@@ -95,6 +101,9 @@ pub struct WatchStream {
     watch: Watch,
     stream: EtcdWatchStream,
     opening: Opening,
+    /// The watch that the last ping has opened on the same stream: a proxy has a number of its
+    /// own for it.
+    pong: Option<i64>,
     /// A ping on a stream of its own.
     aside: Option<Aside>,
 }
@@ -143,9 +152,12 @@ impl WatchStream {
         within(self.watch.limit, watch).await.map_err(|failure| self.watch.explain(failure))
     }
 
-    /// Ends the second watch.
+    /// Ends the second watch, if it is on the same stream.
     pub async fn end_ping(&mut self) -> Result<(), Error> {
-        let cancel = within(self.watch.limit, self.stream.cancel(PING_WATCH_ID)).await;
+        let Some(watch_id) = self.pong.take() else {
+            return Ok(());
+        };
+        let cancel = within(self.watch.limit, self.stream.cancel(watch_id)).await;
         cancel.map_err(|failure| self.watch.explain(failure))
     }
 
@@ -184,7 +196,12 @@ impl WatchStream {
             },
         };
         let response = response.map_err(|error| self.watch.explain(error.into()))?;
-        watch_message(response.ok_or(Error::Closed)?)
+        let message = watch_message(response.ok_or(Error::Closed)?)?;
+        let stands = matches!(self.opening, Opening::Stands | Opening::Outdated);
+        if stands && message.created && !message.canceled {
+            self.pong = Some(message.watch_id);
+        }
+        Ok(message)
     }
 
     /// Takes note of the first response of a watch. False if there is to be another.

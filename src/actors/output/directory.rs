@@ -7,7 +7,7 @@ mod round;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
@@ -20,6 +20,13 @@ use crate::file::{Asked, Drift, Error, Identity, Inventory, Lock, TargetDir};
 use crate::telemetry::Chain;
 use round::Round;
 
+/// A look takes some 2 µs a file. One at many is followed by a rest of so many times as long, so
+/// that a change of one service need not wait for it each time; but no rest is so long that drift
+/// would not be healed within a second.
+const MANY: usize = 1_000;
+const REST_A_FILE: Duration = Duration::from_micros(40);
+const LONGEST_REST: Duration = Duration::from_millis(500);
+
 /// The target directory, and what is known of it.
 pub(in crate::actors) struct DirectoryOutput {
     directory: TargetDir,
@@ -27,6 +34,8 @@ pub(in crate::actors) struct DirectoryOutput {
     /// `None` until it is known which files are ours.
     state: Option<State>,
     has_published: bool,
+    /// After a look at many files.
+    rests_until: Option<Instant>,
 }
 
 /// What is known of the files of services.
@@ -42,7 +51,7 @@ struct State {
 
 impl DirectoryOutput {
     pub(in crate::actors) fn new(directory: TargetDir) -> Self {
-        Self { directory, lock: None, state: None, has_published: false }
+        Self { directory, lock: None, state: None, has_published: false, rests_until: None }
     }
 
     fn open(&mut self) -> Result<(), Error> {
@@ -111,6 +120,10 @@ impl Output for DirectoryOutput {
 
     fn look(&mut self, thorough: bool, now: Instant) -> Result<Look, Error> {
         let Some(state) = &mut self.state else { return Ok(Look::default()) };
+        let rests_until = self.rests_until.filter(|until| now < *until && self.has_published);
+        if rests_until.is_some() {
+            return Ok(Look { again: rests_until, ..Look::default() });
+        }
         let mut look = Look::default();
         let mut changed = 0;
         for (service, file) in &mut state.files {
@@ -161,6 +174,7 @@ impl Output for DirectoryOutput {
             let path = || self.directory.manifest();
             look.drift.extend(state.manifest.map(|found| Drifted { path: path(), found }));
         }
+        self.rests_until = rest_after(state.files.len()).map(|rest| now + rest);
         Ok(look)
     }
 
@@ -190,6 +204,12 @@ impl Output for DirectoryOutput {
         let files = self.state.iter().flat_map(|state| state.files.values());
         files.into_iter().any(|file| file.is_fight(now))
     }
+}
+
+/// How long to rest after a look at so many files.
+fn rest_after(files: usize) -> Option<Duration> {
+    let files = u32::try_from(files).unwrap_or(u32::MAX);
+    (files as usize >= MANY).then(|| REST_A_FILE.saturating_mul(files).min(LONGEST_REST))
 }
 
 /// How a file that looks like `seen` differs from what it should hold: if that is not known,

@@ -35,5 +35,20 @@ pub struct WatchMessage {
     pub changes: Vec<Change>,
 }
 
+/// The watch id that a ping asks for: none that servers come to by counting. etcd gives it what it
+/// asks for. etcd's grpc-proxy numbers all watches by itself, and leaves requests for progress
+/// without an answer.
+pub const PING_WATCH_ID: i64 = 1 << 40;
+
+/// The watch id of an answer that opens no watch: a refusal.
+const REFUSED: i64 = -1;
+
+impl WatchMessage {
+    /// Whether who has answered this ping may be asked for progress.
+    pub(super) fn is_of_etcd(&self) -> bool {
+        matches!(self.watch_id, PING_WATCH_ID | REFUSED)
+    }
+}
+
 /// The watch id of an answer to a progress request.
 pub(super) const REQUESTED_PROGRESS: i64 = -1;

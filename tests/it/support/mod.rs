@@ -4,7 +4,7 @@
 //!   Etcd (embedded or real) <── daemon ──> TargetFile <── Prometheus
 //!    backend, etcd, writes,     daemon,     file, render,    prometheus,
 //!    secure, certs,             log         reader, ledger,  listener,
-//!    cluster, gate, churn                   directory,       http
+//!    cluster, gate, proxy, churn            directory,       http
 //!                                           target_dir
 //! ```
 //!
@@ -31,6 +31,7 @@ pub(crate) mod log;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod proxy;
 pub(crate) mod ran;
 pub(crate) mod random;
 pub(crate) mod reader;

@@ -275,3 +275,18 @@ async fn an_empty_document_leaves_no_file() {
     assert!(harness.output.baseline().is_none());
     assert_eq!(harness.publish(&[]).written, Written::Elsewhere);
 }
+
+#[tokio::test]
+async fn after_a_look_at_many_files_there_is_a_rest_and_drift_is_found_after_it() {
+    assert_eq!(rest_after(MANY - 1), None);
+    assert_eq!(rest_after(10 * MANY), Some(Duration::from_millis(400)));
+    assert_eq!(rest_after(usize::MAX), Some(LONGEST_REST));
+    let mut harness = Harness::holding(&[("a", &[1])]);
+    let rested = harness.now + LONGEST_REST;
+    harness.output.rests_until = Some(rested);
+    harness.put("a.json", "mine");
+    let look = harness.output.look(true, harness.now).expect("looked");
+    assert_eq!((names(&look.drift).len(), look.again), (0, Some(rested)));
+    harness.now = rested;
+    assert_eq!(harness.look(), ["a.json"]);
+}

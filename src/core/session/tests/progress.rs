@@ -70,11 +70,13 @@ fn progress_that_may_overtake_events_advances_nothing() {
 #[test]
 fn what_belongs_to_another_watch_of_the_stream_is_a_sign_of_life_and_nothing_else() {
     let mut session = watching(5);
-    let pong = |revision| WatchMessage { watch_id: 1, ..created(revision) };
+    let pong = |revision| WatchMessage { watch_id: PING_WATCH_ID, ..created(revision) };
     assert_eq!(session.judge(pong(5)), Verdict::Pong { ahead: false });
     assert_eq!(session.judge(pong(6)), Verdict::Pong { ahead: true });
     let refused = WatchMessage { watch_id: -1, canceled: true, ..pong(5) };
     assert_eq!(session.judge(refused), Verdict::Pong { ahead: false });
+    let numbered_by_a_proxy = WatchMessage { watch_id: 1, ..pong(6) };
+    assert_eq!(session.judge(numbered_by_a_proxy), Verdict::Pong { ahead: false });
     let closed = WatchMessage { created: false, canceled: true, ..pong(5) };
     assert_eq!(session.judge(closed), Verdict::Unrelated);
     assert_eq!(session.judge(WatchMessage { watch_id: 1, ..events(&[6]) }), Verdict::Unrelated);

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use etcd_sd::core::event::{Change, Revision};
-use etcd_sd::core::session::{Header, WatchMessage};
+use etcd_sd::core::session::{Header, PING_WATCH_ID, WatchMessage};
 
 use super::Etcd;
 
 /// The watch ids: that of the watch itself, that of the ping, that of requested progress.
 const WATCH: i64 = 0;
-const PING: i64 = 1;
+const PING: i64 = PING_WATCH_ID;
 const REQUESTED: i64 = -1;
 
 /// One watch and what is on its way.
