@@ -1,7 +1,7 @@
 //! Busy actors: how long one keeps its thread for one piece of work, while whatever else lives
 //! on that thread waits.
 //!
-//! Nothing should take more than [`LONG`], at a million instances either. What does is said,
+//! Nothing should take more than `LONG`, at a million instances either. What does is said,
 //! and the longest of all can be asked for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
