@@ -19,7 +19,7 @@ const SERIES: [Series; 6] = [
     }),
 ];
 
-const WIDTH: f64 = 820.0;
+const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 480.0;
 
 /// Where the axes are; the legend stands on the right.
