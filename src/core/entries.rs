@@ -86,13 +86,6 @@ impl Entries {
         }
     }
 
-    /// No entries yet: those of a list that is to replace `held`.
-    #[must_use]
-    pub fn beside(held: Option<&Self>, schema: Arc<Schema>) -> Self {
-        let audits = held.map_or(0, |held| held.audits);
-        Self { audits, ..Self::new(schema) }
-    }
-
     /// Takes a put. What is older than what is held is passed over, so that a repeated
     /// event does nothing.
     pub fn put(&mut self, kv: KeyValue) -> Put {

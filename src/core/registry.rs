@@ -1,18 +1,22 @@
 //! The registry: the entries as of one revision, and the list that may replace them.
 //!
-//! A list is built beside the entries held so far and takes their place when it is
-//! complete; until then the old ones are served. Nothing is rendered before the first
+//! A list is built beside the entries held so far, with which it shares the services that are
+//! as they were, and takes their place when it is complete; until then the old ones are served. Nothing is rendered before the first
 //! complete list, nor while a revision is there in part only.
+
+mod check;
 
 use std::sync::Arc;
 
-use super::audit::{Audit, Report};
+use super::audit::Audit;
 use super::entries::{Counts, Entries, Put};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
 use super::key::Key;
 use super::quarantine::Quarantine;
 use super::render::{Document, Origin};
 use super::schema::Schema;
+
+pub use check::{Audited, Check, Standing};
 
 /// All that is known of the prefix.
 #[derive(Debug)]
@@ -62,49 +66,6 @@ pub struct Applied {
     /// Entries that are not needed any more. Freeing many takes long: drop them where nothing
     /// waits.
     pub discarded: Option<Discarded>,
-}
-
-/// A step of an audit; see [`audit`](super::audit).
-#[derive(Debug)]
-pub enum Check {
-    /// It begins; a list may be asked for from now on.
-    Start,
-    /// A part of its list, ascending by key.
-    Page {
-        /// The revision of the list, the same for all parts.
-        revision: Revision,
-        /// The keys.
-        entries: Vec<KeyValue>,
-    },
-    /// The list is complete, and was as of this revision.
-    End(Revision),
-    /// Only say how it stands.
-    Settle,
-    /// It is over: what is suspect still is a difference.
-    Report,
-}
-
-/// How an audit stands.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Audited {
-    /// It came to nothing: there is no complete list, a relist began, or too much changed.
-    Void,
-    /// It goes on.
-    Stands(Standing),
-    /// It is over.
-    Report(Report),
-}
-
-/// How an audit that goes on stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The newest revision that the registry holds as a whole.
-    pub position: Revision,
-    /// Whether that is as far as the list, or further: no change that was still on its way
-    /// can explain anything any more.
-    pub is_past: bool,
-    /// Keys that differ, and may yet be explained.
-    pub suspects: usize,
 }
 
 /// A list that has become the registry.

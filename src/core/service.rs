@@ -36,9 +36,11 @@ impl Service {
     pub(super) fn is_of(&self, entries: &[(Box<str>, Entry)]) -> bool {
         self.piece.is_some()
             && self.instances.len() == entries.len()
-            && self.instances.iter().zip(entries).all(|((name, held), (other, entry))| {
-                name == other && held.mod_revision == entry.mod_revision && held.is_same_good(entry)
-            })
+            && self
+                .instances
+                .iter()
+                .zip(entries)
+                .all(|((name, held), (other, entry))| name == other && held.is_same_good(entry))
     }
 
     pub(super) fn render(&mut self, name: &str) -> &Piece {
@@ -68,10 +70,10 @@ pub(super) struct Entry {
 
 impl Entry {
     fn is_same_good(&self, other: &Self) -> bool {
-        match (&self.state, &other.state) {
-            (State::Valid(one), State::Valid(other)) => one == other,
-            _ => false,
-        }
+        let (State::Valid(one), State::Valid(another)) = (&self.state, &other.state) else {
+            return false;
+        };
+        self.mod_revision == other.mod_revision && one == another
     }
 }
 

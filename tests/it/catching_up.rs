@@ -14,6 +14,17 @@ use crate::support::wait::SOON;
 /// The watch is told of at most 10,000 revisions a second.
 const MANY: usize = 20_000;
 
+/// A daemon that watches these entries, and what it writes.
+async fn behind_a_gate(etcd: &Etcd, entries: &[(String, String)]) -> (TargetFile, Gate, Daemon) {
+    let file = TargetFile::new();
+    let gate = Gate::before(etcd).await;
+    etcd.put_all(entries).await;
+    let daemon = Daemon::start_at(gate.endpoint(), &file, &[]);
+    file.follows(etcd).await;
+    daemon.wait_for_log("watching").await;
+    (file, gate, daemon)
+}
+
 async fn who_missed_much_lists_anew_and_who_missed_little_does_not(etcd: Etcd) {
     let Scale { fleet, puts, deadline } = Scale::given();
     let file = TargetFile::new();
@@ -52,12 +63,7 @@ async fn who_missed_much_lists_anew_and_who_missed_little_does_not(etcd: Etcd) {
 }
 
 async fn what_others_write_meanwhile_is_no_reason_to_list(etcd: Etcd) {
-    let file = TargetFile::new();
-    let gate = Gate::before(&etcd).await;
-    etcd.put_all(&instances(0..100, 0)).await;
-    let daemon = Daemon::start_at(gate.endpoint(), &file, &[]);
-    file.follows(&etcd).await;
-    daemon.wait_for_log("watching").await;
+    let (file, gate, daemon) = behind_a_gate(&etcd, &instances(0..100, 0)).await;
 
     gate.cut().await;
     etcd.put_each((0..MANY).map(|n| (format!("/elsewhere/{n}"), "x".to_owned()))).await;
@@ -90,12 +96,7 @@ async fn who_falls_behind_while_the_watch_stands_lists_anew(etcd: Etcd) {
 }
 
 async fn a_fleet_that_is_gone_when_a_daemon_has_caught_up_is_believed_as_from_a_watch(etcd: Etcd) {
-    let file = TargetFile::new();
-    let gate = Gate::before(&etcd).await;
-    etcd.put_all(&instances(0..3, 0)).await;
-    let daemon = Daemon::start_at(gate.endpoint(), &file, &[]);
-    file.follows(&etcd).await;
-    daemon.wait_for_log("watching").await;
+    let (file, gate, daemon) = behind_a_gate(&etcd, &instances(0..3, 0)).await;
 
     gate.cut().await;
     let heartbeats = (0..MANY).map(|n| (format!("/services/web/{}", n % 3), format!("h:{n}")));

@@ -22,7 +22,7 @@ pub(crate) struct Lists {
     pub(crate) cpu: Duration,
     pub(crate) resident: u64,
     pub(crate) peak: u64,
-    /// The same list again, merged in.
+    /// The same list again, by the daemon that holds it.
     pub(crate) relist: Duration,
     pub(crate) relist_peak: u64,
 }

@@ -8,10 +8,18 @@ use crate::core::cost::Cost;
 use crate::core::event::{KeyValue, Lookup, Recovered};
 use crate::core::key::Key;
 use crate::core::quarantine::{Quarantine, Reason};
+use crate::core::schema::Schema;
 use crate::core::service::State;
 use crate::core::value::Target;
 
 impl Entries {
+    /// No entries yet: those of a list that is to replace `held`.
+    #[must_use]
+    pub fn beside(held: Option<&Self>, schema: Arc<Schema>) -> Self {
+        let audits = held.map_or(0, |held| held.audits);
+        Self { audits, ..Self::new(schema) }
+    }
+
     /// Takes a put of a list that is built beside `held`: an entry in quarantine falls back
     /// on what `held` knows of it.
     ///

@@ -96,11 +96,11 @@ impl Bounds {
         while wanted < WIDEST {
             // What came last tells most, unless there is a gap: what it took to get here from
             // an earlier page spans gaps of its kind.
-            let guesses =
+            let mut guesses =
                 self.firsts.iter().rev().filter_map(|(first, before)| {
                     after(first, &self.last, self.keys - before, wanted)
                 });
-            if let Some(bound) = guesses.into_iter().find(|bound| *bound > self.from) {
+            if let Some(bound) = guesses.find(|bound| *bound > self.from) {
                 return Some(bound);
             }
             wanted *= 4;
