@@ -23,6 +23,7 @@
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
 //! | [`witness`] | by which write a history of revisions is known again |
 //! | [`census`] | which cluster is meant if the servers belong to several |
+//! | [`arrivals`] | since when there is something that no document shows |
 //! | [`audit`] | whether the registry is what etcd holds |
 //! | [`liveness`] | whether a watch that says nothing is idle or dead |
 //! | [`debounce`] | when a burst of changes is over |
@@ -33,6 +34,7 @@
 //! | [`throttle`] | how many warnings a second are still of use |
 
 pub mod address;
+pub mod arrivals;
 pub mod audit;
 pub mod census;
 pub mod cost;
