@@ -2,6 +2,8 @@
 //!
 //! What an event does is decided in [`core::registry`](crate::core::registry).
 
+mod queries;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

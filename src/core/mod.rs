@@ -14,6 +14,7 @@
 //! | [`cost`] | how much of the budgets a target takes |
 //! | `service` | which targets an entry stands for, and a service's piece of the document |
 //! | [`quarantine`] | what is said of an entry that can't become a target |
+//! | [`query`] | which of the entries a page shows to those who look |
 //! | [`registry`] | when a list replaces the entries, and when they may be rendered |
 //! | [`render`] | the bytes of the document, and how a file differs from it |
 //! | [`summary`] | what one reading of the registry came to, in numbers |
@@ -52,6 +53,7 @@ pub mod pattern;
 pub mod persist;
 pub mod policy;
 pub mod quarantine;
+pub mod query;
 pub mod registry;
 pub mod render;
 pub mod schema;
