@@ -40,6 +40,7 @@
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
 //! | [`observer`], [`board`], [`metrics`] | what the actors tell about themselves, for all who look on |
+//! | [`service`] | the edge to systemd: readiness, status, watchdog |
 //! | [`telemetry`] | logs |
 //!
 //! # What always holds
@@ -72,6 +73,7 @@ pub mod etcd;
 pub mod file;
 pub mod metrics;
 pub mod observer;
+pub mod service;
 pub mod telemetry;
 
 pub use app::{outlive_requests, run, terminated};

@@ -8,7 +8,7 @@ use actix::{Actor, Addr, Arbiter};
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use super::{Error, unpublished};
+use super::{Error, health, unpublished};
 use crate::actors::auditor::{Auditor, Peers};
 use crate::actors::drift::{DriftWatcher, Watched};
 use crate::actors::merger::{self, Merger};
@@ -18,6 +18,7 @@ use crate::actors::messages::{
 use crate::actors::persister::Persister;
 use crate::actors::registry::Registry;
 use crate::actors::watcher::EtcdWatcher;
+use crate::board::Board;
 use crate::config::Config;
 use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
@@ -62,15 +63,14 @@ struct Threads {
 }
 
 impl Actors {
-    pub(super) async fn start(config: Config) -> Result<Self, Error> {
+    pub(super) async fn start(config: Config, observer: &Observer) -> Result<Self, Error> {
         let threads = Threads { etcd: Arbiter::new(), audit: Arbiter::new() };
-        let observer = Observer::default();
         let mut sources = Vec::with_capacity(config.sources.len());
         for schema in &config.sources {
-            sources.push(Source::start(&config, schema, &threads, &observer).await?);
+            sources.push(Source::start(&config, schema, &threads, observer).await?);
         }
         let merger = (sources.len() > 1).then(|| merger(&sources).start());
-        let persister = persister(&config, &sources, merger.as_ref(), &observer).start();
+        let persister = persister(&config, &sources, merger.as_ref(), observer).start();
         for source in &sources {
             let hints = Subscribe(persister.clone().recipient());
             source.registry.send(hints).await.map_err(|_| Error::Died)?;
@@ -83,7 +83,23 @@ impl Actors {
         let watched = watched.chain(directory.map(|path| Watched::Directory(path.to_owned())));
         let inspect = persister.clone().recipient();
         let drift = DriftWatcher::new(watched.collect(), config.drift_interval, inspect).start();
-        Ok(Self { sources, merger, persister, drift, threads, path, guard: config.guard })
+        let actors = Self { sources, merger, persister, drift, threads, path, guard: config.guard };
+        actors.watch(&observer.board);
+        Ok(actors)
+    }
+
+    /// From now on the board says whether they answer.
+    fn watch(&self, board: &Arc<Board>) {
+        for Source { watcher, registry, auditor, .. } in &self.sources {
+            health::watch(watcher, board);
+            health::watch(registry, board);
+            health::watch(auditor, board);
+        }
+        if let Some(merger) = &self.merger {
+            health::watch(merger, board);
+        }
+        health::watch(&self.persister, board);
+        health::watch(&self.drift, board);
     }
 
     /// Has everything listed anew.
