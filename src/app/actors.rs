@@ -221,11 +221,11 @@ impl Source {
         let span = source_span(&config.sources, schema);
         let registry = Registry::new(Arc::clone(schema)).within(span.clone());
         let registry = registry.observed_by(observer.clone()).start();
-        let (observed, settings) = (registry.clone().recipient(), config.clone());
+        let (to_registry, settings) = (registry.clone().recipient(), config.clone());
         let (to_watch, of_watcher, seen) = (prefix.clone(), span.clone(), observer.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&threads.etcd.handle(), move |_| {
             let Config { servers, connector, max_entries, .. } = settings;
-            EtcdWatcher::new(servers, connector, to_watch, max_entries, observed)
+            EtcdWatcher::new(servers, connector, to_watch, max_entries, to_registry)
                 .within(of_watcher)
                 .observed_by(seen)
         });
