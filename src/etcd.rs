@@ -26,8 +26,8 @@ use crate::core::session::Header;
 
 use login::Keys;
 
-pub use connection::{Connection, Connector};
 pub use crate::secrets::Secret;
+pub use connection::{Connection, Connector};
 pub use credentials::{Credentials, CredentialsError, PasswordSource, is_server_name};
 pub use error::Error;
 pub use patience::Patience;

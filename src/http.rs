@@ -21,6 +21,7 @@ mod gate;
 mod health;
 mod lifecycle;
 mod listen;
+mod metrics;
 mod patience;
 mod renewed;
 mod routes;
@@ -39,6 +40,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::observer::Observer;
 use renewed::Renewed;
 use serve::Serving;
 use token::Token;
@@ -69,6 +71,7 @@ pub struct Server {
 #[derive(Clone)]
 struct Context {
     settings: Arc<Listen>,
+    observer: Observer,
     /// Whether only programs on this host can ask.
     is_local: bool,
     token: Option<Arc<Renewed<Token>>>,
@@ -78,13 +81,17 @@ struct Context {
 }
 
 impl Server {
-    /// Listens, from now on, and answers. What requests want done goes to `orders`, if it is
-    /// allowed. Blocks for as long as it takes to read certificates and the token.
+    /// Listens, from now on, and answers with what `observer` is told. What requests want done
+    /// goes to `orders`, if it is allowed. Blocks for as long as it takes to read certificates and the token.
     ///
     /// # Errors
     ///
     /// If it can't listen there, or a file is not what it should be; see [`enum@Error`].
-    pub fn bind(listen: Listen, orders: mpsc::Sender<Order>) -> Result<Self, Error> {
+    pub fn bind(
+        listen: Listen,
+        observer: Observer,
+        orders: mpsc::Sender<Order>,
+    ) -> Result<Self, Error> {
         let token = listen.token.clone().map(Token::read).transpose()?;
         let tls = listen.identity.clone().map(|(cert, key)| tls::read(cert, key)).transpose()?;
         let (listener, address) = listen.address.bind()?;
@@ -93,7 +100,7 @@ impl Server {
         let (stopping, stops) = watch::channel(false);
         let (done, stopped) = oneshot::channel();
         let settings = Arc::new(listen);
-        let context = Context { settings, is_local, token, orders, stopping: stops };
+        let context = Context { settings, observer, is_local, token, orders, stopping: stops };
         let runtime = Builder::new_current_thread()
             .enable_all()
             // For what takes long: a few at a time, so that the actors find a processor.
@@ -133,7 +140,7 @@ impl Server {
 impl Context {
     /// Counts an answer.
     fn count(&self, handler: &str, code: StatusCode) {
-        let _ = (handler, code);
+        self.observer.metrics.http_request(handler, code.as_u16());
     }
 }
 

@@ -29,6 +29,7 @@
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
 //! | [`guard`] | whether to believe that so many targets are gone |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
+//! | [`status`] | how each part of the daemon stands, and whether it is ready |
 //! | [`throttle`] | how many warnings a second are still of use |
 
 pub mod address;
@@ -55,6 +56,7 @@ pub mod schema;
 mod service;
 pub mod session;
 pub mod split;
+pub mod status;
 pub mod summary;
 pub mod throttle;
 pub mod value;

@@ -1,7 +1,7 @@
 //! Answers in plain words.
 
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 
 /// A line of text, for people.

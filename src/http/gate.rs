@@ -33,14 +33,10 @@ const POLICY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Lets through what may pass, and sees to the headers of what is answered.
-pub(super) async fn pass(
-    State(context): State<Context>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn pass(State(context): State<Context>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let handler = route.as_ref().map_or("other", MatchedPath::as_str);
-    let refused = refusal(&context, handler, &request).await;
+    let refused = refusal(&context, handler, request.method(), request.headers()).await;
     let mut response = match refused {
         Some(refused) => refused,
         None => timeout(PATIENCE, next.run(request)).await.unwrap_or_else(|_| {
@@ -61,8 +57,12 @@ pub(super) async fn pass(
     response
 }
 
-async fn refusal(context: &Context, handler: &str, request: &Request) -> Option<Response> {
-    let headers = request.headers();
+async fn refusal(
+    context: &Context,
+    handler: &str,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<Response> {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > LARGEST_BODY) {
         let text = "no request here needs a body; send none";
@@ -83,7 +83,7 @@ async fn refusal(context: &Context, handler: &str, request: &Request) -> Option<
              address, or start etcd-sd with --listen-token-file",
         ));
     }
-    let acts = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let acts = !matches!(*method, Method::GET | Method::HEAD);
     if acts && is_cross_site(headers) {
         let text = "refused: the request comes from a page of another site";
         return Some(refuse(StatusCode::FORBIDDEN, text));
@@ -138,23 +138,37 @@ mod tests {
     use axum::http::HeaderName;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pairs = pairs.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         pairs.collect()
     }
 
     #[test]
     fn a_request_for_another_hosts_name_is_not_for_this_host() {
         let listen = super::super::Address::parse("monitor:9099").expect("an address");
-        for host in ["localhost:9099", "127.0.0.1:9099", "[::1]:9099", "LOCALHOST", "a.localhost",
-                     "10.0.0.1", "monitor:9099", "localhost.:9099"]
-        {
+        for host in [
+            "localhost:9099",
+            "127.0.0.1:9099",
+            "[::1]:9099",
+            "LOCALHOST",
+            "a.localhost",
+            "10.0.0.1",
+            "monitor:9099",
+            "localhost.:9099",
+        ] {
             assert!(is_local(&headers(&[("host", host)]), &listen), "{host}");
         }
-        for host in ["evil.example:9099", "localhost.evil.example", "notlocalhost", "", "a b",
-                     "127.0.0.1.evil.example", "x@localhost", "evil.example:80@localhost"]
-        {
+        for host in [
+            "evil.example:9099",
+            "localhost.evil.example",
+            "notlocalhost",
+            "",
+            "a b",
+            "127.0.0.1.evil.example",
+            "x@localhost",
+            "evil.example:80@localhost",
+        ] {
             assert!(!is_local(&headers(&[("host", host)]), &listen), "{host}");
         }
         assert!(is_local(&headers(&[]), &listen), "no browser");

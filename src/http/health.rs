@@ -12,7 +12,11 @@ pub(super) async fn healthy(State(_context): State<Context>) -> Response {
     text(StatusCode::OK, "etcd-sd is healthy.")
 }
 
-/// Whether what it serves can be vouched for.
-pub(super) async fn ready(State(_context): State<Context>) -> Response {
-    text(StatusCode::OK, "etcd-sd is ready.")
+/// Whether what is published can be vouched for, and why not.
+pub(super) async fn ready(State(context): State<Context>) -> Response {
+    let reasons = context.observer.board.snapshot().not_ready_because;
+    if reasons.is_empty() {
+        return text(StatusCode::OK, "etcd-sd is ready.");
+    }
+    text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {}", reasons.join("\nand ")))
 }

@@ -76,12 +76,14 @@ pub enum Error {
 impl Address {
     /// Reads `10.0.0.1:9099`, `[::1]:9099` or `localhost:9099`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        const EXAMPLE: &str = "127.0.0.1:9099 for programs on this host, 0.0.0.0:9099 or [::]:9099 for everybody";
+        const EXAMPLE: &str =
+            "127.0.0.1:9099 for programs on this host, 0.0.0.0:9099 or [::]:9099 for everybody";
         let (host, port) =
             text.rsplit_once(':').ok_or_else(|| format!("no port; give {EXAMPLE}"))?;
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse::<u16>().ok().filter(|_| digits);
-        let port = port.ok_or_else(|| format!("the port is no number up to 65535; give {EXAMPLE}"))?;
+        let port =
+            port.ok_or_else(|| format!("the port is no number up to 65535; give {EXAMPLE}"))?;
         if host.is_empty() {
             return Err(format!("no address; give {EXAMPLE}"));
         }

@@ -13,7 +13,10 @@ const CERT: &str = "--listen-cert";
 const KEY: &str = "--listen-key";
 
 /// Reads certificate and key, and checks that they fit. Blocks.
-pub(super) fn read(cert: PathBuf, key: PathBuf) -> Result<Arc<Renewed<Arc<ServerConfig>>>, BadFile> {
+pub(super) fn read(
+    cert: PathBuf,
+    key: PathBuf,
+) -> Result<Arc<Renewed<Arc<ServerConfig>>>, BadFile> {
     let files = vec![(CERT, cert.clone()), (KEY, key.clone())];
     Renewed::read(files, move |bytes| {
         let [cert_pem, key_pem] = bytes else { unreachable!("two files were given") };

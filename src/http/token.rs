@@ -78,14 +78,22 @@ mod tests {
             headers.insert(AUTHORIZATION, value.parse().expect("a value"));
             token.matches(&headers)
         };
-        for good in ["Bearer hunter2", "bearer  hunter2", "Basic Omh1bnRlcjI=", "Basic YTpodW50ZXIy"]
+        for good in
+            ["Bearer hunter2", "bearer  hunter2", "Basic Omh1bnRlcjI=", "Basic YTpodW50ZXIy"]
         {
             assert!(check(good), "{good}");
         }
-        for bad in
-            ["Bearer hunter", "Bearer hunter22", "Bearer", "Bearer ", "hunter2", "Basic hunter2",
-             "Basic aHVudGVyMg==", "Digest hunter2", "Bearer Hunter2"]
-        {
+        for bad in [
+            "Bearer hunter",
+            "Bearer hunter22",
+            "Bearer",
+            "Bearer ",
+            "hunter2",
+            "Basic hunter2",
+            "Basic aHVudGVyMg==",
+            "Digest hunter2",
+            "Bearer Hunter2",
+        ] {
             assert!(!check(bad), "{bad}");
         }
         assert!(!token.matches(&HeaderMap::new()));
