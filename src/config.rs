@@ -127,7 +127,9 @@ impl Arguments {
             }
         }
         let (servers, connector) = etcd.connector(security)?;
-        let (target_file, target_dir) = output::check(&target)?;
+        let listen = listen.check()?;
+        let is_served = listen.is_some() && !running.once;
+        let (target_file, target_dir) = output::check(&target, is_served)?;
         Ok(Config {
             servers,
             connector,
@@ -143,7 +145,7 @@ impl Arguments {
                 hold: guard.guard_hold,
             },
             drift_interval: target.drift_interval,
-            listen: listen.check()?,
+            listen,
             once: running.once.then_some(running.timeout),
         })
     }

@@ -62,15 +62,14 @@ struct Threads {
 }
 
 impl Actors {
-    pub(super) async fn start(config: Config) -> Result<Self, Error> {
+    pub(super) async fn start(config: Config, observer: &Observer) -> Result<Self, Error> {
         let threads = Threads { etcd: Arbiter::new(), audit: Arbiter::new() };
-        let observer = Observer::default();
         let mut sources = Vec::with_capacity(config.sources.len());
         for schema in &config.sources {
-            sources.push(Source::start(&config, schema, &threads, &observer).await?);
+            sources.push(Source::start(&config, schema, &threads, observer).await?);
         }
         let merger = (sources.len() > 1).then(|| merger(&sources).start());
-        let persister = persister(&config, &sources, merger.as_ref(), &observer).start();
+        let persister = persister(&config, &sources, merger.as_ref(), observer).start();
         for source in &sources {
             let hints = Subscribe(persister.clone().recipient());
             source.registry.send(hints).await.map_err(|_| Error::Died)?;
@@ -258,7 +257,7 @@ fn persister(
         (None, []) => unreachable!("there is one source at least"),
     };
     let mut persister = Persister::new(config.debounce, rendering)
-        .observed_by(observer, false)
+        .observed_by(observer, config.listen.is_some())
         .guarded(config.guard, config.once.is_some())
         .confirming(confirming);
     if let Some(file) = config.target_file.clone() {
