@@ -1,6 +1,7 @@
 //! The program: starts the actors, hears the signals, stops in order.
 
 mod actors;
+mod health;
 mod signals;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ use crate::etcd;
 use crate::file;
 use crate::http::{self, Order, Server};
 use crate::observer::Observer;
+use crate::service;
 use actors::Actors;
 use signals::{Request, Requests};
 
@@ -131,6 +133,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
     }
+    #[cfg(debug_assertions)]
+    actix::spawn(signals::hang_when_told());
+    actix::spawn(service::tell(Arc::clone(&observer.board)));
     tokio::pin!(shutdown);
     let ended = loop {
         tokio::select! {
@@ -146,6 +151,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             }
         }
     };
+    service::stopping().await;
     let close = async {
         if let Some(server) = server {
             server.stop().await;

@@ -42,6 +42,7 @@
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
 //! | [`observer`], [`board`], [`metrics`] | what the actors tell about themselves, for all who look on |
+//! | [`service`] | the edge to systemd: readiness, status, watchdog |
 //! | [`telemetry`] | logs |
 //!
 //! # What always holds
@@ -76,6 +77,7 @@ pub mod http;
 pub mod metrics;
 pub mod observer;
 pub mod secrets;
+pub mod service;
 pub mod telemetry;
 
 pub use app::{outlive_requests, run, terminated};

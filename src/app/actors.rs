@@ -8,7 +8,7 @@ use actix::{Actor, Addr, Arbiter};
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use super::{Error, unpublished};
+use super::{Error, health, unpublished};
 use crate::actors::auditor::{Auditor, Peers};
 use crate::actors::drift::{DriftWatcher, Watched};
 use crate::actors::merger::{self, Merger};
@@ -18,6 +18,7 @@ use crate::actors::messages::{
 use crate::actors::persister::Persister;
 use crate::actors::registry::Registry;
 use crate::actors::watcher::EtcdWatcher;
+use crate::board::Board;
 use crate::config::Config;
 use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
@@ -82,7 +83,23 @@ impl Actors {
         let watched = watched.chain(directory.map(|path| Watched::Directory(path.to_owned())));
         let inspect = persister.clone().recipient();
         let drift = DriftWatcher::new(watched.collect(), config.drift_interval, inspect).start();
-        Ok(Self { sources, merger, persister, drift, threads, path, guard: config.guard })
+        let actors = Self { sources, merger, persister, drift, threads, path, guard: config.guard };
+        actors.watch(&observer.board);
+        Ok(actors)
+    }
+
+    /// From now on the board says whether they answer.
+    fn watch(&self, board: &Arc<Board>) {
+        for Source { watcher, registry, auditor, .. } in &self.sources {
+            health::watch(watcher, board);
+            health::watch(registry, board);
+            health::watch(auditor, board);
+        }
+        if let Some(merger) = &self.merger {
+            health::watch(merger, board);
+        }
+        health::watch(&self.persister, board);
+        health::watch(&self.drift, board);
     }
 
     /// Has everything listed anew.
@@ -204,11 +221,11 @@ impl Source {
         let span = source_span(&config.sources, schema);
         let registry = Registry::new(Arc::clone(schema)).within(span.clone());
         let registry = registry.observed_by(observer.clone()).start();
-        let (observed, settings) = (registry.clone().recipient(), config.clone());
+        let (to_registry, settings) = (registry.clone().recipient(), config.clone());
         let (to_watch, of_watcher, seen) = (prefix.clone(), span.clone(), observer.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&threads.etcd.handle(), move |_| {
             let Config { servers, connector, max_entries, .. } = settings;
-            EtcdWatcher::new(servers, connector, to_watch, max_entries, observed)
+            EtcdWatcher::new(servers, connector, to_watch, max_entries, to_registry)
                 .within(of_watcher)
                 .observed_by(seen)
         });
