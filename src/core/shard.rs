@@ -118,6 +118,22 @@ mod tests {
         assert!(ShardError::Index { of: of(3) }.to_string().contains("the last is 2"));
     }
 
+    /// As Prometheus 2.42 computed them.
+    #[test]
+    fn the_hash_is_that_of_prometheus() {
+        for (address, expected) in [
+            ("10.0.33.1:54423", [0, 2, 2, 578, 3_328_410_083]),
+            ("10.0.34.12:32535", [0, 1, 3, 796, 351_651_136]),
+            ("[::1]:9100", [0, 0, 2, 630, 2_699_293_455]),
+            ("web-1.example.com:80", [1, 2, 3, 935, 3_323_253_560]),
+            ("a:1", [0, 1, 5, 176, 2_970_391_351]),
+            ("db.internal:65535", [1, 0, 5, 299, 1_287_511_884]),
+        ] {
+            let computed = [2, 3, 7, 1000, u32::MAX].map(|count| hashmod(address, of(count)));
+            assert_eq!(computed, expected, "{address}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_address_is_in_one_shard_and_no_other(address in ".{0,40}", count in 1_u32..50) {

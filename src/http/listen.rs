@@ -154,7 +154,7 @@ mod tests {
             ("::1:9099", "neither"),
             ("*:9099", "neither"),
             ("http://127.0.0.1:9099", "neither"),
-            ("[::1", "the port"),
+            ("[::1", "neither"),
         ] {
             let error = Address::parse(text).expect_err(text);
             assert!(error.contains(needle) && error.contains("0.0.0.0:9099"), "{text}: {error}");

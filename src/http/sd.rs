@@ -27,7 +27,6 @@ use axum::response::Response;
 use super::Context;
 use super::answer::text;
 use crate::board::Published;
-use crate::core::render::Document;
 use body::DocumentBody;
 use query::Selection;
 

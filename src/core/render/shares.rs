@@ -23,10 +23,8 @@ impl Shares {
         let before = before.filter(|before| before.shares.len() == count.get() as usize);
         let empty = Document { origin: whole.origin, ..Document::new(whole.revision) };
         let mut shares = vec![empty; count.get() as usize];
-        let mut known: Vec<Known<'_>> = before
-            .into_iter()
-            .flat_map(|before| before.shares.iter().map(Known::of))
-            .collect();
+        let mut known: Vec<Known<'_>> =
+            before.into_iter().flat_map(|before| before.shares.iter().map(Known::of)).collect();
         let mut known_whole = before.map(|before| Known::of(&before.whole));
         for piece in whole.pieces() {
             let was = known_whole.as_mut().and_then(|whole| whole.piece(piece.job()));

@@ -51,14 +51,16 @@ impl Selection {
         }
         let shard = match (index, of) {
             (None, None) => None,
-            (Some(_), None) => return Err("shard without of: of how many? Give shard=0&of=3".into()),
+            (Some(_), None) => {
+                return Err("shard without of: of how many? Give shard=0&of=3".into());
+            }
             (None, Some(_)) => return Err("of without shard: which one? Give shard=0&of=3".into()),
             (Some(_), Some(of)) if of > MOST_SHARDS => {
                 return Err(format!("of={of}: no more than {MOST_SHARDS} shards can be asked for"));
             }
-            (Some(index), Some(of)) => {
-                Some(Shard::new(index, of).map_err(|error| format!("shard={index}&of={of}: {error}"))?)
-            }
+            (Some(index), Some(of)) => Some(
+                Shard::new(index, of).map_err(|error| format!("shard={index}&of={of}: {error}"))?,
+            ),
         };
         Ok(Self { services, shard })
     }
