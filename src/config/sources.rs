@@ -19,7 +19,11 @@ use crate::core::shard::Shard;
 use crate::file::read_small;
 
 /// Where to read registrations, and how.
-#[allow(rustdoc::broken_intra_doc_links, reason = "the comments are the text of --help")]
+#[allow(
+    clippy::doc_markdown,
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the text of --help"
+)]
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registry")]
 pub struct SourcesArgs {

@@ -37,8 +37,8 @@ pub enum ShardError {
 /// modulo the count.
 #[must_use]
 pub fn hashmod(address: &str, modulus: NonZeroU32) -> u32 {
-    let [.., a, b, c, d, e, f, g, h] = <[u8; 16]>::from(Md5::digest(address));
-    let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let last = &Md5::digest(address)[8..];
+    let hash = last.iter().fold(0, |hash: u64, byte| hash << 8 | u64::from(*byte));
     u32::try_from(hash % u64::from(modulus.get())).unwrap_or_else(|_| unreachable!("less than u32"))
 }
 

@@ -79,11 +79,6 @@ impl Selection {
         }
     }
 
-    /// Whether it is everything.
-    pub(super) fn is_whole(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// How many shards there are to be, if it is of one.
     pub(super) fn shards(&self) -> Option<NonZeroU32> {
         self.shard.map(Shard::of)
@@ -117,7 +112,7 @@ mod tests {
         let selection = Selection::parse("service=b&service=a%20b&shard=1&of=3").expect("valid");
         assert_eq!(selection.services, ["a b".to_owned(), "b".to_owned()].into());
         assert_eq!(selection.shard, Shard::new(1, 3).ok());
-        assert!(Selection::parse("").expect("valid").is_whole());
+        assert_eq!(Selection::parse(""), Ok(Selection::default()));
         assert!(Selection::parse("service=%C3%A9").expect("valid").services.contains("é"));
     }
 
