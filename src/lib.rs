@@ -39,6 +39,7 @@
 //! | [`commands`] | what the program does instead of running: explain, check, diff, presets; they write nothing |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
+//! | [`history`] | what became of which target, and the journal of it, on threads of its own |
 //! | [`telemetry`] | logs |
 //!
 //! # What always holds
@@ -68,6 +69,7 @@ pub mod config;
 pub mod core;
 pub mod etcd;
 pub mod file;
+pub mod history;
 pub mod telemetry;
 
 pub use app::{outlive_requests, run, terminated};

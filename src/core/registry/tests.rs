@@ -67,7 +67,7 @@ impl Harness {
 
     fn delete(&mut self, key: &str) -> Applied {
         let kv = self.kv(key, "");
-        let change = Change::Delete { key: kv.key, mod_revision: kv.mod_revision };
+        let change = Change::Delete { key: kv.key, mod_revision: kv.mod_revision, lease: 0 };
         self.apply(vec![change], true)
     }
 

@@ -74,7 +74,7 @@ impl Model {
             return self
                 .etcd
                 .remove(&key)
-                .map(|kv| Change::Delete { key: kv.key, mod_revision: revision });
+                .map(|kv| Change::Delete { key: kv.key, mod_revision: revision, lease: 0 });
         };
         let before = self.etcd.get(&key);
         let kv = KeyValue {
