@@ -15,9 +15,10 @@ use tracing::info;
 use crate::actors::messages::Unpublished;
 use crate::config::Config;
 use crate::core::guard::{Cause, GuardSettings, Hold};
+use crate::core::history::is_line;
 use crate::core::schema::Schema;
 use crate::etcd::Server;
-use crate::file;
+use crate::file::{self, JournalFile};
 use actors::Actors;
 use signals::{Request, Requests};
 
@@ -75,6 +76,9 @@ pub enum Error {
     /// An actor died.
     #[error("a part of the program ended on its own")]
     Died,
+    /// There can be no thread.
+    #[error("cannot start a thread for the history of targets")]
+    Thread(#[source] std::io::Error),
     /// The process can't hear signals.
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
@@ -141,10 +145,15 @@ fn of_sources(config: &Config, say: impl Fn(&Schema) -> &str) -> String {
 /// wrong with the files is tried again and again, once the daemon runs.
 async fn vouch(config: &Config) -> Result<(), Error> {
     let (file, directory) = (config.target_file.clone(), config.target_dir.clone());
+    let journal = config.journal.as_ref().map(|journal| journal.path.clone());
     let vouching = spawn_blocking(move || {
         let of_file = file.map_or(Ok(()), |file| file.locate()?.vouch());
         let of_directory = directory.map_or(Ok(()), |directory| directory.vouch());
-        [of_file, of_directory].into_iter().filter_map(Result::err).find(file::Error::is_refusal)
+        let of_journal = journal.map_or(Ok(()), |path| JournalFile::vouch(&path, is_line));
+        [of_file, of_directory, of_journal]
+            .into_iter()
+            .filter_map(Result::err)
+            .find(file::Error::is_refusal)
     });
     match vouching.await {
         Ok(Some(error)) => Err(Error::Refusal(error)),

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod journal;
 mod output;
 mod parse;
 mod schema;
@@ -18,9 +19,11 @@ use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
 use crate::etcd::{Connector, Patience, Server};
 use crate::file::{TargetDir, TargetFile};
+use crate::history::JournalSettings;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use commands::{CheckArgs, Command, DiffArgs, ExplainArgs, ReadingArgs, Registries};
+pub use journal::JournalArgs;
 pub use output::OutputError;
 pub use parse::Servers;
 pub use schema::{SchemaArgs, SchemaError};
@@ -54,6 +57,8 @@ pub struct Config {
     pub debounce: Debounce,
     /// Which removals are too many to be believed.
     pub guard: GuardSettings,
+    /// Where to write down what becomes of each target; `None` for nowhere.
+    pub journal: Option<JournalSettings>,
     /// How often to look at the file even without a notification.
     pub drift_interval: Duration,
     /// Set to list and publish once and end, within that time.
@@ -98,7 +103,7 @@ pub enum ConfigError {
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, security, sources, target, guard, running, command: _ } = self;
+        let Self { etcd, security, sources, target, guard, journal, running, command: _ } = self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -134,6 +139,7 @@ impl Arguments {
                 min: guard.guard_min,
                 hold: guard.guard_hold,
             },
+            journal: journal.settings(),
             drift_interval: target.drift_interval,
             once: running.once.then_some(running.timeout),
         })

@@ -32,7 +32,7 @@ use crate::core::schema::Schema;
 use sender::{Shared, Told};
 use task::Task;
 
-pub use sender::{Counts, RECENT, Sender};
+pub use sender::{RECENT, Sender};
 
 /// Messages that wait for the task. Their changes are counted apart.
 const QUEUE: usize = 4096;
@@ -61,12 +61,10 @@ impl History {
     /// # Errors
     ///
     /// If there can be no thread.
-    pub fn start(
-        schemas: Vec<Arc<Schema>>,
-        journal: Option<JournalSettings>,
-    ) -> io::Result<Self> {
+    pub fn start(schemas: Vec<Arc<Schema>>, journal: Option<JournalSettings>) -> io::Result<Self> {
         let (told, heard) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared::new(told.clone()));
+        let path = journal.as_ref().map(|journal| journal.path.display().to_string());
+        let shared = Arc::new(Shared::new(told.clone(), path));
         let journal = match journal {
             Some(settings) => Some(journal::start(settings, Arc::clone(&shared))?),
             None => None,

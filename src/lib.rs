@@ -40,6 +40,7 @@
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
 //! | [`history`] | what became of which target, and the journal of it, on threads of its own |
+//! | [`observer`], [`board`], [`metrics`] | what the actors tell about themselves, for all who look on |
 //! | [`telemetry`] | logs |
 //!
 //! # What always holds
@@ -64,12 +65,15 @@
 pub mod actors;
 pub mod app;
 pub mod backoff;
+pub mod board;
 pub mod commands;
 pub mod config;
 pub mod core;
 pub mod etcd;
 pub mod file;
 pub mod history;
+pub mod metrics;
+pub mod observer;
 pub mod telemetry;
 
 pub use app::{outlive_requests, run, terminated};

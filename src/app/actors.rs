@@ -23,12 +23,17 @@ use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
 use crate::core::session::RelistReason;
 use crate::file::{TargetDir, TargetFile};
+use crate::history::History;
+use crate::observer::Observer;
 use crate::telemetry::source_span;
 
 /// A stop takes no longer than both of these: for the watchers to pass on what they have
 /// received, and for the last write, be the disk as slow as it may.
-const WATCHER_TIMEOUT: Duration = Duration::from_secs(2);
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(8);
+const WATCHER_TIMEOUT: Duration = Duration::from_millis(1500);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(7500);
+
+/// The journal's last lines take no longer than this.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// And `--once` waits no longer than this, after its time is over, for a write under way.
 const LAST_WRITE: Duration = Duration::from_millis(500);
@@ -43,6 +48,8 @@ pub(super) struct Actors {
     threads: Threads,
     path: String,
     guard: GuardSettings,
+    /// There is one if anybody wants to know.
+    history: Option<History>,
 }
 
 /// The actors of one source.
@@ -63,12 +70,14 @@ struct Threads {
 impl Actors {
     pub(super) async fn start(config: Config) -> Result<Self, Error> {
         let threads = Threads { etcd: Arbiter::new(), audit: Arbiter::new() };
+        let history = history(&config)?;
+        let observer = Observer::new(history.as_ref().map(History::sender).unwrap_or_default());
         let mut sources = Vec::with_capacity(config.sources.len());
         for schema in &config.sources {
-            sources.push(Source::start(&config, schema, &threads).await?);
+            sources.push(Source::start(&config, schema, &threads, &observer).await?);
         }
         let merger = (sources.len() > 1).then(|| merger(&sources).start());
-        let persister = persister(&config, &sources, merger.as_ref()).start();
+        let persister = persister(&config, &sources, merger.as_ref(), &observer).start();
         for source in &sources {
             let hints = Subscribe(persister.clone().recipient());
             source.registry.send(hints).await.map_err(|_| Error::Died)?;
@@ -81,7 +90,8 @@ impl Actors {
         let watched = watched.chain(directory.map(|path| Watched::Directory(path.to_owned())));
         let inspect = persister.clone().recipient();
         let drift = DriftWatcher::new(watched.collect(), config.drift_interval, inspect).start();
-        Ok(Self { sources, merger, persister, drift, threads, path, guard: config.guard })
+        let guard = config.guard;
+        Ok(Self { sources, merger, persister, drift, threads, path, guard, history })
     }
 
     /// Has everything listed anew.
@@ -147,6 +157,9 @@ impl Actors {
         self.stop_watching(WATCHER_TIMEOUT).await;
         let flushed = timeout(FLUSH_TIMEOUT, self.persister.send(Flush)).await;
         self.threads.stop();
+        if let Some(history) = self.history {
+            history.stop(HISTORY_TIMEOUT).await;
+        }
         match flushed {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(why))) => return Err(unpublished(why, self.guard, self.path)),
@@ -195,15 +208,21 @@ impl Source {
         config: &Config,
         schema: &Arc<Schema>,
         threads: &Threads,
+        observer: &Observer,
     ) -> Result<Self, Error> {
         let prefix = schema.pattern.prefix().clone();
+        let patience = config.connector.patience();
+        let observer = observer.source(&config.sources, schema, patience.idle + patience.answer);
         let span = source_span(&config.sources, schema);
-        let registry = Registry::new(Arc::clone(schema)).within(span.clone()).start();
+        let registry = Registry::new(Arc::clone(schema)).within(span.clone());
+        let registry = registry.observed_by(observer.clone()).start();
         let (observed, settings) = (registry.clone().recipient(), config.clone());
-        let (to_watch, of_watcher) = (prefix.clone(), span.clone());
+        let (to_watch, of_watcher, seen) = (prefix.clone(), span.clone(), observer.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&threads.etcd.handle(), move |_| {
             let Config { servers, connector, max_entries, .. } = settings;
-            EtcdWatcher::new(servers, connector, to_watch, max_entries, observed).within(of_watcher)
+            EtcdWatcher::new(servers, connector, to_watch, max_entries, observed)
+                .within(of_watcher)
+                .observed_by(seen)
         });
         let peers = Peers {
             registry: registry.clone().recipient(),
@@ -213,7 +232,9 @@ impl Source {
         let (settings, to_audit) = (config.clone(), prefix.clone());
         let auditor = Auditor::start_in_arbiter(&threads.audit.handle(), move |_| {
             let Config { servers, connector, audit_interval, .. } = settings;
-            Auditor::new(servers, connector, to_audit, audit_interval, peers).within(span)
+            Auditor::new(servers, connector, to_audit, audit_interval, peers)
+                .within(span)
+                .observed_by(observer)
         });
         let hints = Subscribe(auditor.clone().recipient());
         watcher.send(hints).await.map_err(|_| Error::Died)?;
@@ -225,6 +246,13 @@ impl Source {
     }
 }
 
+/// What is published once has no history.
+fn history(config: &Config) -> Result<Option<History>, Error> {
+    let journal = config.journal.clone().filter(|_| config.once.is_none());
+    let history = journal.map(|journal| History::start(config.sources.clone(), Some(journal)));
+    history.transpose().map_err(Error::Thread)
+}
+
 fn merger(sources: &[Source]) -> Merger {
     let sources = sources.iter().map(|source| merger::Source {
         registry: source.registry.clone().recipient(),
@@ -234,7 +262,12 @@ fn merger(sources: &[Source]) -> Merger {
 }
 
 /// The persister of what these sources have, merged if they are several.
-fn persister(config: &Config, sources: &[Source], merger: Option<&Addr<Merger>>) -> Persister {
+fn persister(
+    config: &Config,
+    sources: &[Source],
+    merger: Option<&Addr<Merger>>,
+    observer: &Observer,
+) -> Persister {
     let (rendering, confirming) = match (merger, sources) {
         (None, [source, ..]) => {
             (source.registry.clone().recipient(), source.watcher.clone().recipient())
@@ -243,6 +276,7 @@ fn persister(config: &Config, sources: &[Source], merger: Option<&Addr<Merger>>)
         (None, []) => unreachable!("there is one source at least"),
     };
     let mut persister = Persister::new(config.debounce, rendering)
+        .observed_by(observer, false)
         .guarded(config.guard, config.once.is_some())
         .confirming(confirming);
     if let Some(file) = config.target_file.clone() {

@@ -189,3 +189,5 @@ pub struct Recorded {
     pub publish: Option<Carried>,
 }
 
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What others have of the history: telling it, and asking what was recorded last.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +11,7 @@ use super::now;
 use crate::core::entries::Relisted;
 use crate::core::history::{Capture, Millis, Note, Publish, Recorded};
 use crate::core::render::Document;
+use crate::core::status::JournalStatus;
 
 /// So many changes are kept for those who ask.
 pub const RECENT: usize = 1000;
@@ -22,9 +24,20 @@ const BEHIND: usize = 4096;
 
 /// What the task is told.
 pub(super) enum Told {
-    Changes { source: usize, time: Millis, captures: Vec<Capture> },
-    Relisted { source: usize, time: Millis, relisted: Relisted },
-    Noted { time: Millis, note: Note },
+    Changes {
+        source: usize,
+        time: Millis,
+        captures: Vec<Capture>,
+    },
+    Relisted {
+        source: usize,
+        time: Millis,
+        relisted: Relisted,
+    },
+    Noted {
+        time: Millis,
+        note: Note,
+    },
     Rendered(usize),
     Published(Publish),
     /// Another process publishes: what waits has no publish of this one.
@@ -39,18 +52,21 @@ pub(super) struct Shared {
     pub(super) queued: AtomicUsize,
     recent: Mutex<VecDeque<Arc<Recorded>>>,
     events: broadcast::Sender<Arc<Recorded>>,
+    /// Of the journal, if there is one.
+    path: Option<String>,
     pub(super) lines: AtomicU64,
     pub(super) dropped: AtomicU64,
     pub(super) failing: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(told: mpsc::Sender<Told>) -> Self {
+    pub(super) fn new(told: mpsc::Sender<Told>, path: Option<String>) -> Self {
         Self {
             told,
             queued: AtomicUsize::new(0),
             recent: Mutex::default(),
             events: broadcast::Sender::new(BEHIND),
+            path,
             lines: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             failing: AtomicBool::new(false),
@@ -76,19 +92,6 @@ impl Shared {
             let _ = self.events.send(Arc::clone(one));
         }
     }
-}
-
-/// How the history fares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Changes that wait to be looked at.
-    pub queued: usize,
-    /// Lines of changes that were written to the journal.
-    pub lines: u64,
-    /// Changes that were left out: nothing waits for the history.
-    pub dropped: u64,
-    /// Whether the journal can't be written.
-    pub is_failing: bool,
 }
 
 /// Tells the history, and asks it. The default one tells nobody and knows nothing.
@@ -186,15 +189,22 @@ impl Sender {
         }
     }
 
-    /// How it fares.
+    /// How the journal fares; `None` if there is none.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        let Some(shared) = &self.shared else { return Counts::default() };
-        Counts {
-            queued: shared.queued.load(Ordering::Relaxed),
+    pub fn journal(&self) -> Option<JournalStatus> {
+        let shared = self.shared.as_ref()?;
+        Some(JournalStatus {
+            path: shared.path.clone()?,
             lines: shared.lines.load(Ordering::Relaxed),
             dropped: shared.dropped.load(Ordering::Relaxed),
-            is_failing: shared.failing.load(Ordering::Relaxed),
-        }
+            failing: shared.failing.load(Ordering::Relaxed),
+            queued: shared.queued.load(Ordering::Relaxed),
+        })
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("is_on", &self.is_on()).finish_non_exhaustive()
     }
 }

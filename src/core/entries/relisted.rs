@@ -104,7 +104,9 @@ fn compare(
         };
         let old = before.next_if(|_| order != Ordering::Greater);
         let new = after.next_if(|_| order != Ordering::Less);
-        let target = |entry: Option<(&Box<str>, &Entry)>| entry.and_then(|(_, entry)| entry.state.target().cloned());
+        let target = |entry: Option<(&Box<str>, &Entry)>| {
+            entry.and_then(|(_, entry)| entry.state.target().cloned())
+        };
         let same = |one: &Entry, other: &Entry| one.state.target() == other.state.target();
         if old.zip(new).is_some_and(|((_, old), (_, new))| same(old, new)) {
             continue;
@@ -113,7 +115,13 @@ fn compare(
         let revision = new.map_or(revision, |(_, entry)| entry.mod_revision);
         let (before, after) = (target(old), target(new));
         if before.is_some() || after.is_some() {
-            captures.push(Capture::new(key(name).into_bytes(), revision, before, after, Cause::Relist));
+            captures.push(Capture::new(
+                key(name).into_bytes(),
+                revision,
+                before,
+                after,
+                Cause::Relist,
+            ));
         }
     }
 }

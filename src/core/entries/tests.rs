@@ -2,7 +2,7 @@
 
 mod model;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -75,6 +75,11 @@ fn check(entries: &Entries, model: &Model) {
     assert_eq!(counts.valid, model.held.len() - counts.quarantined);
     assert_eq!(entries.ledger.waiting.is_empty(), counts.waiting == 0);
     assert!(entries.ledger.over.is_empty() && entries.ledger.reborn.is_empty());
+    let held_out = entries.services().flat_map(|(parent, service)| {
+        let held_out = service.instances.iter().filter(|(_, entry)| entry.state.is_held_out());
+        held_out.map(move |(name, _)| (parent.into(), name.clone()))
+    });
+    assert_eq!(held_out.collect::<BTreeSet<_>>(), entries.ledger.held_out);
     for ((job, ..), held) in &model.held {
         let of_job = model.costs(Some(job), |held| held.published.as_ref()).targets;
         assert!(of_job <= budgets.service_targets, "{job} has {of_job}");
@@ -110,7 +115,9 @@ fn run(pattern: &str, service_targets: usize, total_bytes: usize, remembers: boo
                         assert!(put.quarantine.is_some() || wanted.is_some());
                         put.changed
                     }
-                    Change::Delete { key, mod_revision, .. } => entries.delete(&key, mod_revision, 0),
+                    Change::Delete { key, mod_revision, .. } => {
+                        entries.delete(&key, mod_revision, 0)
+                    }
                 };
                 assert_eq!(held(&entries), model.held);
                 assert!(changed || entries.render(Revision(0)).same_bytes(&before));
