@@ -94,8 +94,7 @@ fn a_key_that_comes_back_settles_its_removal_that_is_held() {
     assert_eq!(attribution.change(change("web/1", None, target("h:1"))), None);
     attribution.rendered(0);
     let carried = attribution.published(&publish(2, held, true));
-    let expected =
-        [(key("web/1"), Cause::Guard, Some(2)), (key("web/1"), Cause::Put, Some(2))];
+    let expected = [(key("web/1"), Cause::Guard, Some(2)), (key("web/1"), Cause::Put, Some(2))];
     assert_eq!(shown(&carried), expected);
     assert_eq!(shown(&attribution.give_up()), [(key("web/2"), Cause::Delete, None)]);
 }
@@ -149,7 +148,13 @@ fn notes_are_lines_and_other_texts_are_none() {
         let time = Millis(5).to_string();
         assert_eq!(Line::parse(&line), Some(Line::Note { time, note }));
     }
-    for text in ["", "[]", "{}", "{\"time\":\"x\",\"note\":\"stopped\"}", "{\"time\":\"2023-11-14T22:13:20Z\"}"] {
+    for text in [
+        "",
+        "[]",
+        "{}",
+        "{\"time\":\"x\",\"note\":\"stopped\"}",
+        "{\"time\":\"2023-11-14T22:13:20Z\"}",
+    ] {
         assert!(!is_line(text.as_bytes()), "{text}");
     }
 }
@@ -161,7 +166,9 @@ enum Step {
     Change(u8, Option<u8>),
     Render,
     /// Whether the guard holds what was published before.
-    Publish { holds: bool },
+    Publish {
+        holds: bool,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

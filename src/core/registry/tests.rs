@@ -1,4 +1,5 @@
 mod budgets;
+mod captures;
 mod last_good;
 
 use super::*;
