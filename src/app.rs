@@ -1,9 +1,11 @@
 //! The program: starts the actors, hears the signals, stops in order.
 
 mod actors;
+mod health;
 mod signals;
 
 use std::future::Future;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +21,16 @@ use crate::core::history::is_line;
 use crate::core::schema::Schema;
 use crate::etcd::Server;
 use crate::file::{self, JournalFile};
+use crate::history::History;
+use crate::observer::Observer;
+use crate::service;
 use actors::Actors;
 use signals::{Request, Requests};
 
 pub use signals::{outlive_requests, terminated};
+
+/// The journal's last lines take no longer than this.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why the daemon ended before it was told to.
 #[derive(Debug, Error)]
@@ -78,10 +86,10 @@ pub enum Error {
     Died,
     /// There can be no thread.
     #[error("cannot start a thread for the history of targets")]
-    Thread(#[source] std::io::Error),
+    Thread(#[source] io::Error),
     /// The process can't hear signals.
     #[error("cannot listen for signals")]
-    Signals(#[source] std::io::Error),
+    Signals(#[source] io::Error),
 }
 
 impl Error {
@@ -118,10 +126,15 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     );
     let mut requests = Requests::hear().map_err(Error::Signals)?;
     vouch(&config).await?;
-    let actors = Actors::start(config).await?;
+    let history = history(&config).map_err(Error::Thread)?;
+    let observer = Observer::new(history.as_ref().map(History::sender).unwrap_or_default());
+    let actors = Actors::start(config, &observer).await?;
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
     }
+    #[cfg(debug_assertions)]
+    actix::spawn(signals::hang_when_told());
+    actix::spawn(service::tell(Arc::clone(&observer.board)));
     tokio::pin!(shutdown);
     let ended = loop {
         tokio::select! {
@@ -133,8 +146,18 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             }
         }
     };
+    service::stopping().await;
     let stopped = actors.stop().await;
+    if let Some(history) = history {
+        history.stop(HISTORY_TIMEOUT).await;
+    }
     ended.and(stopped)
+}
+
+/// What becomes of the targets, if anybody wants to know; what is published once has no history.
+fn history(config: &Config) -> io::Result<Option<History>> {
+    let journal = config.journal.clone().filter(|_| config.once.is_none());
+    journal.map(|journal| History::start(config.sources.clone(), Some(journal))).transpose()
 }
 
 fn of_sources(config: &Config, say: impl Fn(&Schema) -> &str) -> String {

@@ -4,6 +4,7 @@
 //! behind the locks is a few numbers and texts, and is copied. The published document is shared.
 
 mod output;
+mod pulse;
 mod source;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use crate::core::status::{GuardStatus, HoldStatus, PublishedStatus, Status, Time
 use crate::history;
 
 pub use output::OutputBoard;
+pub use pulse::Pulse;
 pub use source::SourceBoard;
 
 /// Where all parts of the daemon write down how they stand.
@@ -25,6 +27,7 @@ pub struct Board {
     started: SystemTime,
     sources: Mutex<Vec<Arc<SourceBoard>>>,
     outputs: Mutex<Vec<Arc<OutputBoard>>>,
+    actors: Mutex<Vec<Arc<Pulse>>>,
     persisting: Mutex<Persisting>,
     published: watch::Sender<Option<Arc<Published>>>,
     history: history::Sender,
@@ -63,6 +66,7 @@ impl Board {
             started: SystemTime::now(),
             sources: Mutex::default(),
             outputs: Mutex::default(),
+            actors: Mutex::default(),
             persisting: Mutex::default(),
             published: watch::Sender::new(None),
             history,
@@ -81,6 +85,21 @@ impl Board {
         let output = Arc::new(output);
         lock(&self.outputs).push(Arc::clone(&output));
         output
+    }
+
+    /// Adds an actor, whose answers are written there from now on.
+    pub fn add_actor(&self, name: &'static str) -> Arc<Pulse> {
+        let pulse = Arc::new(Pulse::new(name));
+        lock(&self.actors).push(Arc::clone(&pulse));
+        pulse
+    }
+
+    /// For how long the actor that has been silent the longest has not answered.
+    #[must_use]
+    pub fn longest_silence(&self) -> Duration {
+        let clock = Clock::now();
+        let silences = lock(&self.actors).iter().map(|actor| actor.silence(clock)).max();
+        silences.unwrap_or_default()
     }
 
     /// What Prometheus gets from now on. The same bytes again are no news, but for their revision.
@@ -144,10 +163,14 @@ impl Board {
             let trips = persisting.trips;
             (persisting.pending_since.map(|at| clock.time(at)), GuardStatus { holding, trips })
         };
+        let unhealthy_because: Vec<_> =
+            lock(&self.actors).iter().filter_map(|actor| actor.complaint(clock)).collect();
         let not_ready_because = not_ready(published.as_ref(), &sources, &outputs);
         Status {
             version: env!("CARGO_PKG_VERSION"),
             started: Time(self.started),
+            healthy: unhealthy_because.is_empty(),
+            unhealthy_because,
             ready: not_ready_because.is_empty(),
             not_ready_because,
             published,

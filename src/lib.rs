@@ -41,6 +41,7 @@
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
 //! | [`history`] | what became of which target, and the journal of it, on threads of its own |
 //! | [`observer`], [`board`], [`metrics`] | what the actors tell about themselves, for all who look on |
+//! | [`service`] | the edge to systemd: readiness, status, watchdog |
 //! | [`telemetry`] | logs |
 //!
 //! # What always holds
@@ -74,6 +75,7 @@ pub mod file;
 pub mod history;
 pub mod metrics;
 pub mod observer;
+pub mod service;
 pub mod telemetry;
 
 pub use app::{outlive_requests, run, terminated};

@@ -50,7 +50,7 @@ impl Observer {
         let metrics = self.metrics.of_source(&name);
         let pattern = source.pattern.as_str().to_owned();
         let board = SourceBoard::new(name, pattern, source.format.name(), patience);
-        let number = sources.iter().position(|other| std::ptr::eq(&**other, source));
+        let number = sources.iter().position(|other| std::ptr::eq(Arc::as_ptr(other), source));
         let history = self.history.of_source(number.unwrap_or_default());
         SourceObserver { metrics, board: self.board.add_source(board), history }
     }

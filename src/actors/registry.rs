@@ -74,7 +74,7 @@ impl Registry {
     #[must_use]
     pub fn observed_by(self, observer: SourceObserver) -> Self {
         let state = if observer.history.is_on() { self.state.capturing() } else { self.state };
-        Self { observer, state, ..self }
+        Self { state, observer, ..self }
     }
 
     fn hint(&self) {

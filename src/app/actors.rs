@@ -8,7 +8,7 @@ use actix::{Actor, Addr, Arbiter};
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use super::{Error, unpublished};
+use super::{Error, health, unpublished};
 use crate::actors::auditor::{Auditor, Peers};
 use crate::actors::drift::{DriftWatcher, Watched};
 use crate::actors::merger::{self, Merger};
@@ -18,12 +18,12 @@ use crate::actors::messages::{
 use crate::actors::persister::Persister;
 use crate::actors::registry::Registry;
 use crate::actors::watcher::EtcdWatcher;
+use crate::board::Board;
 use crate::config::Config;
 use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
 use crate::core::session::RelistReason;
 use crate::file::{TargetDir, TargetFile};
-use crate::history::History;
 use crate::observer::Observer;
 use crate::telemetry::source_span;
 
@@ -31,9 +31,6 @@ use crate::telemetry::source_span;
 /// received, and for the last write, be the disk as slow as it may.
 const WATCHER_TIMEOUT: Duration = Duration::from_millis(1500);
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(7500);
-
-/// The journal's last lines take no longer than this.
-const HISTORY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// And `--once` waits no longer than this, after its time is over, for a write under way.
 const LAST_WRITE: Duration = Duration::from_millis(500);
@@ -48,8 +45,6 @@ pub(super) struct Actors {
     threads: Threads,
     path: String,
     guard: GuardSettings,
-    /// There is one if anybody wants to know.
-    history: Option<History>,
 }
 
 /// The actors of one source.
@@ -68,16 +63,14 @@ struct Threads {
 }
 
 impl Actors {
-    pub(super) async fn start(config: Config) -> Result<Self, Error> {
+    pub(super) async fn start(config: Config, observer: &Observer) -> Result<Self, Error> {
         let threads = Threads { etcd: Arbiter::new(), audit: Arbiter::new() };
-        let history = history(&config)?;
-        let observer = Observer::new(history.as_ref().map(History::sender).unwrap_or_default());
         let mut sources = Vec::with_capacity(config.sources.len());
         for schema in &config.sources {
-            sources.push(Source::start(&config, schema, &threads, &observer).await?);
+            sources.push(Source::start(&config, schema, &threads, observer).await?);
         }
         let merger = (sources.len() > 1).then(|| merger(&sources).start());
-        let persister = persister(&config, &sources, merger.as_ref(), &observer).start();
+        let persister = persister(&config, &sources, merger.as_ref(), observer).start();
         for source in &sources {
             let hints = Subscribe(persister.clone().recipient());
             source.registry.send(hints).await.map_err(|_| Error::Died)?;
@@ -90,8 +83,23 @@ impl Actors {
         let watched = watched.chain(directory.map(|path| Watched::Directory(path.to_owned())));
         let inspect = persister.clone().recipient();
         let drift = DriftWatcher::new(watched.collect(), config.drift_interval, inspect).start();
-        let guard = config.guard;
-        Ok(Self { sources, merger, persister, drift, threads, path, guard, history })
+        let actors = Self { sources, merger, persister, drift, threads, path, guard: config.guard };
+        actors.watch(&observer.board);
+        Ok(actors)
+    }
+
+    /// From now on the board says whether they answer.
+    fn watch(&self, board: &Arc<Board>) {
+        for Source { watcher, registry, auditor, .. } in &self.sources {
+            health::watch(watcher, board);
+            health::watch(registry, board);
+            health::watch(auditor, board);
+        }
+        if let Some(merger) = &self.merger {
+            health::watch(merger, board);
+        }
+        health::watch(&self.persister, board);
+        health::watch(&self.drift, board);
     }
 
     /// Has everything listed anew.
@@ -157,9 +165,6 @@ impl Actors {
         self.stop_watching(WATCHER_TIMEOUT).await;
         let flushed = timeout(FLUSH_TIMEOUT, self.persister.send(Flush)).await;
         self.threads.stop();
-        if let Some(history) = self.history {
-            history.stop(HISTORY_TIMEOUT).await;
-        }
         match flushed {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(why))) => return Err(unpublished(why, self.guard, self.path)),
@@ -216,11 +221,11 @@ impl Source {
         let span = source_span(&config.sources, schema);
         let registry = Registry::new(Arc::clone(schema)).within(span.clone());
         let registry = registry.observed_by(observer.clone()).start();
-        let (observed, settings) = (registry.clone().recipient(), config.clone());
+        let (to_registry, settings) = (registry.clone().recipient(), config.clone());
         let (to_watch, of_watcher, seen) = (prefix.clone(), span.clone(), observer.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&threads.etcd.handle(), move |_| {
             let Config { servers, connector, max_entries, .. } = settings;
-            EtcdWatcher::new(servers, connector, to_watch, max_entries, observed)
+            EtcdWatcher::new(servers, connector, to_watch, max_entries, to_registry)
                 .within(of_watcher)
                 .observed_by(seen)
         });
@@ -244,13 +249,6 @@ impl Source {
     fn is_alive(&self) -> bool {
         self.watcher.connected() && self.registry.connected() && self.auditor.connected()
     }
-}
-
-/// What is published once has no history.
-fn history(config: &Config) -> Result<Option<History>, Error> {
-    let journal = config.journal.clone().filter(|_| config.once.is_none());
-    let history = journal.map(|journal| History::start(config.sources.clone(), Some(journal)));
-    history.transpose().map_err(Error::Thread)
 }
 
 fn merger(sources: &[Source]) -> Merger {

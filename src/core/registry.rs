@@ -277,8 +277,8 @@ impl Registry {
                 Change::Put(kv) => held.entries.put(kv),
                 Change::Delete { key, mod_revision, lease } => {
                     self.audit.take_if(|audit| !audit.deleted(&key, mod_revision));
-                    let changed = held.entries.delete(&key, mod_revision, lease);
-                    Put { changed, quarantine: None }
+                    let is_news = held.entries.delete(&key, mod_revision, lease);
+                    Put { changed: is_news, quarantine: None }
                 }
             };
             held.unsaid |= put.changed;

@@ -36,6 +36,10 @@ pub struct Status {
     pub version: &'static str,
     /// When the daemon started.
     pub started: Time,
+    /// Whether all actors answer.
+    pub healthy: bool,
+    /// Which of them do not.
+    pub unhealthy_because: Vec<String>,
     /// Whether a complete list is published, and known to be fresh.
     pub ready: bool,
     /// Why it is not.
@@ -67,6 +71,26 @@ pub struct JournalStatus {
     pub failing: bool,
     /// Changes that wait to be looked at.
     pub queued: usize,
+}
+
+impl Status {
+    /// All of it in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut said = match &self.published {
+            None => Vec::new(),
+            Some(PublishedStatus { targets, services, revision, .. }) => vec![format!(
+                "revision {revision} published, targets: {targets}, services: {services}"
+            )],
+        };
+        if let Some(HoldStatus { removals, .. }) = self.guard.holding {
+            said.push(format!("the removal of {removals} targets is held"));
+        }
+        let troubles = self.unhealthy_because.iter().chain(&self.not_ready_because);
+        said.extend(troubles.cloned());
+        // systemd takes one line.
+        said.join("; ").replace(['\n', '\r'], " ")
+    }
 }
 
 /// What is known of one source.
@@ -233,6 +257,14 @@ pub struct OutputStatus {
     pub healed: u64,
     /// Whether another program keeps changing it.
     pub fight: bool,
+}
+
+impl OutputStatus {
+    /// Whether it is known who writes there, or why nobody can.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.standing != Standing::New || self.failure.is_some()
+    }
 }
 
 /// What an output is.

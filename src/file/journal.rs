@@ -13,6 +13,9 @@ use super::Error;
 /// Readable by a group that may follow it, and by nobody else: keys and labels can be private.
 const MODE: u32 = 0o640;
 
+/// So many rotated files are looked for.
+const MOST_ROTATED: usize = 1000;
+
 /// A first line that is longer is none of ours.
 const LONGEST_FIRST_LINE: u64 = 1 << 20;
 
@@ -172,7 +175,7 @@ impl JournalFile {
 
 /// The files of a journal that are there, the oldest first.
 pub fn journal_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files: Vec<_> = (1..)
+    let mut files: Vec<_> = (1..=MOST_ROTATED)
         .map(|number| rotated(path, number))
         .take_while(|path| fs::exists(path).unwrap_or(false))
         .collect();

@@ -67,6 +67,9 @@ impl Persister {
         }
         let Observer { metrics, board, .. } = &self.telling.observer;
         board.hold(self.disk.guard.hold());
+        if let Some(document) = &self.disk.document {
+            board.publish(document.clone());
+        }
         if let Some(arrived) = self.disk.shown.take() {
             metrics.propagation.observe(now.saturating_duration_since(arrived));
         }

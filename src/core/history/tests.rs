@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -10,8 +10,8 @@ fn schema() -> Schema {
     Schema::below(&Prefix::parse("/services").expect("a prefix"))
 }
 
-fn target(address: &str) -> Option<Target> {
-    Some(Target::Address(address.into()))
+fn target(address: &str) -> Target {
+    Target::Address(address.into())
 }
 
 fn change(key: &str, before: Option<Target>, after: Option<Target>) -> TargetChange {
@@ -25,7 +25,7 @@ fn change(key: &str, before: Option<Target>, after: Option<Target>) -> TargetCha
 fn document(services: &[(&str, &[&str])]) -> Document {
     let mut document = Document::new(Revision(9));
     for (service, addresses) in services {
-        let targets: Vec<_> = addresses.iter().filter_map(|address| target(address)).collect();
+        let targets: Vec<_> = addresses.iter().map(|address| target(address)).collect();
         document.push(&Piece::render(service, targets.iter()));
     }
     document
@@ -51,10 +51,10 @@ fn key(key: &str) -> String {
 fn a_change_belongs_to_the_first_publish_whose_document_was_rendered_after_it() {
     let mut attribution = Attribution::new(10);
     let nothing = document(&[]);
-    assert_eq!(attribution.change(change("web/1", None, target("h:1"))), None);
+    assert_eq!(attribution.change(change("web/1", None, Some(target("h:1")))), None);
     assert!(attribution.published(&publish(1, nothing.clone(), false)).is_empty());
     attribution.rendered(0);
-    assert_eq!(attribution.change(change("web/2", None, target("h:2"))), None);
+    assert_eq!(attribution.change(change("web/2", None, Some(target("h:2")))), None);
     let first = attribution.published(&publish(2, nothing.clone(), false));
     assert_eq!(shown(&first), [(key("web/1"), Cause::Put, Some(2))]);
     attribution.rendered(1);
@@ -69,7 +69,7 @@ fn a_change_belongs_to_the_first_publish_whose_document_was_rendered_after_it() 
 fn a_removal_that_the_guard_holds_waits_until_its_target_is_gone() {
     let mut attribution = Attribution::new(10);
     for (name, address) in [("web/1", "h:1"), ("web/2", "h:2"), ("api/1", "a:1")] {
-        assert_eq!(attribution.change(change(name, target(address), None)), None);
+        assert_eq!(attribution.change(change(name, Some(target(address)), None)), None);
     }
     attribution.rendered(0);
     let held = document(&[("web", &["h:1", "h:2"])]);
@@ -87,11 +87,11 @@ fn a_removal_that_the_guard_holds_waits_until_its_target_is_gone() {
 fn a_key_that_comes_back_settles_its_removal_that_is_held() {
     let mut attribution = Attribution::new(10);
     let held = document(&[("web", &["h:1", "h:2"])]);
-    assert_eq!(attribution.change(change("web/1", target("h:1"), None)), None);
-    assert_eq!(attribution.change(change("web/2", target("h:2"), None)), None);
+    assert_eq!(attribution.change(change("web/1", Some(target("h:1")), None)), None);
+    assert_eq!(attribution.change(change("web/2", Some(target("h:2")), None)), None);
     attribution.rendered(0);
     assert!(attribution.published(&publish(1, held.clone(), true)).is_empty());
-    assert_eq!(attribution.change(change("web/1", None, target("h:1"))), None);
+    assert_eq!(attribution.change(change("web/1", None, Some(target("h:1")))), None);
     attribution.rendered(0);
     let carried = attribution.published(&publish(2, held, true));
     let expected = [(key("web/1"), Cause::Guard, Some(2)), (key("web/1"), Cause::Put, Some(2))];
@@ -102,8 +102,9 @@ fn a_key_that_comes_back_settles_its_removal_that_is_held() {
 #[test]
 fn of_too_many_that_wait_the_oldest_do_so_no_longer() {
     let mut attribution = Attribution::new(1);
-    assert_eq!(attribution.change(change("web/1", None, target("h:1"))), None);
-    let given_up = attribution.change(change("web/2", None, target("h:2"))).expect("too many");
+    assert_eq!(attribution.change(change("web/1", None, Some(target("h:1")))), None);
+    let given_up =
+        attribution.change(change("web/2", None, Some(target("h:2")))).expect("too many");
     assert_eq!(shown(&[given_up]), [(key("web/1"), Cause::Put, None)]);
     assert_eq!(attribution.len(), 1);
 }
@@ -112,7 +113,7 @@ fn of_too_many_that_wait_the_oldest_do_so_no_longer() {
 fn a_line_tells_what_a_target_was_and_is_and_who_carried_it() {
     let labels = [("env".into(), "q\"".into())].into();
     let grouped = Target::new(vec!["h:1".into(), "h:2".into()], labels);
-    let mut change = change("web/1", target("h:1"), Some(grouped));
+    let mut change = change("web/1", Some(target("h:1")), Some(grouped));
     change.cause = Cause::LeaseEnd;
     let carried = Carried { number: 3, time: Millis(1_700_000_001_000), revision: Revision(8) };
     let mut line = Vec::new();
@@ -189,7 +190,7 @@ proptest! {
     fn every_change_gets_one_publish_which_shows_it_in_the_order_of_its_key(steps in steps()) {
         let mut attribution = Attribution::new(1000);
         let mut entries = BTreeMap::<u8, u8>::new();
-        let (mut rendered, mut published) = (entries.clone(), BTreeMap::<String, ()>::new());
+        let (mut rendered, mut published) = (entries.clone(), BTreeSet::<String>::new());
         // By key: each change, and how many there were when a document was last rendered.
         let mut expected = BTreeMap::<String, Vec<(Option<Target>, Option<Target>)>>::new();
         let (mut of_render, mut changes, mut number) = (0, 0, 0);
@@ -197,7 +198,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Change(entry, new) => {
-                    let of = |at: Option<u8>| at.and_then(|at| target(&address((entry, at))));
+                    let of = |at: Option<u8>| at.map(|at| target(&address((entry, at))));
                     let (before, after) = (of(entries.get(&entry).copied()), of(new));
                     if before == after {
                         continue;
@@ -216,18 +217,18 @@ proptest! {
                     (rendered, of_render) = (entries.clone(), changes);
                 }
                 Step::Publish { holds } => {
-                    let wanted = rendered.iter().map(|(&entry, &at)| (address((entry, at)), ()));
-                    let mut next: BTreeMap<_, _> = wanted.collect();
+                    let wanted = rendered.iter().map(|(&entry, &at)| address((entry, at)));
+                    let mut next: BTreeSet<_> = wanted.collect();
                     if holds {
                         next.extend(std::mem::take(&mut published));
                     }
                     published = next;
-                    let addresses: Vec<_> = published.keys().map(String::as_str).collect();
+                    let addresses: Vec<_> = published.iter().map(String::as_str).collect();
                     number += 1;
                     let document = document(&[("web", &addresses)]);
                     let carried = attribution.published(&publish(number, document, holds));
                     for recorded in &carried {
-                        let mut gone = recorded.change.gone().filter(|gone| published.contains_key(*gone));
+                        let mut gone = recorded.change.gone().filter(|gone| published.contains(*gone));
                         let settled = recorded.change.cause == Cause::Guard;
                         prop_assert!(!holds || settled || gone.next().is_none());
                         prop_assert_eq!(recorded.publish.map(|carried| carried.number), Some(number));
