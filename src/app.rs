@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tracing::info;
 
@@ -19,9 +20,10 @@ use crate::config::Config;
 use crate::core::guard::{Cause, GuardSettings, Hold};
 use crate::core::history::is_line;
 use crate::core::schema::Schema;
-use crate::etcd::Server;
+use crate::etcd;
 use crate::file::{self, JournalFile};
 use crate::history::History;
+use crate::http::{self, Order, Server};
 use crate::observer::Observer;
 use crate::service;
 use actors::Actors;
@@ -31,6 +33,8 @@ pub use signals::{outlive_requests, terminated};
 
 /// The journal's last lines take no longer than this.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(1);
+/// Orders over HTTP that wait for one another.
+const MOST_ORDERS: usize = 4;
 
 /// Why the daemon ended before it was told to.
 #[derive(Debug, Error)]
@@ -87,6 +91,9 @@ pub enum Error {
     /// There can be no thread.
     #[error("cannot start a thread for the history of targets")]
     Thread(#[source] io::Error),
+    /// It can't listen where it was told to.
+    #[error(transparent)]
+    Listen(#[from] http::Error),
     /// The process can't hear signals.
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
@@ -97,7 +104,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Refusal(_) => 2,
+            Self::Refusal(_) | Self::Listen(http::Error::File(_)) => 2,
             Self::NoList { .. } => 3,
             Self::Refused { .. } => 4,
             _ => 1,
@@ -117,7 +124,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let once = config.once;
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        servers = %config.servers.iter().map(Server::as_str).collect::<Vec<_>>().join(","),
+        servers = %config.servers.iter().map(etcd::Server::as_str).collect::<Vec<_>>().join(","),
         key_pattern = of_sources(&config, |source| source.pattern.as_str()),
         value_format = of_sources(&config, |source| source.format.name()),
         target_file = config.target_file.as_ref().map(|file| file.path().display().to_string()),
@@ -128,6 +135,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     vouch(&config).await?;
     let history = history(&config).map_err(Error::Thread)?;
     let observer = Observer::new(history.as_ref().map(History::sender).unwrap_or_default());
+    let (sender, mut orders) = mpsc::channel(MOST_ORDERS);
+    let listen = config.listen.clone().filter(|_| once.is_none());
+    let server = listen.map(|listen| Server::bind(listen, observer.clone(), sender)).transpose()?;
     let actors = Actors::start(config, &observer).await?;
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
@@ -143,11 +153,20 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             request = requests.next() => match request {
                 Request::Relist => actors.relist().await,
                 Request::Release => actors.release().await,
+            },
+            Some(order) = orders.recv() => match order {
+                Order::Relist => actors.relist().await,
+                Order::Release => actors.release().await,
             }
         }
     };
     service::stopping().await;
-    let stopped = actors.stop().await;
+    let close = async {
+        if let Some(server) = server {
+            server.stop().await;
+        }
+    };
+    let (stopped, ()) = tokio::join!(actors.stop(), close);
     if let Some(history) = history {
         history.stop(HISTORY_TIMEOUT).await;
     }
@@ -156,8 +175,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 
 /// What becomes of the targets, if anybody wants to know; what is published once has no history.
 fn history(config: &Config) -> io::Result<Option<History>> {
-    let journal = config.journal.clone().filter(|_| config.once.is_none());
-    journal.map(|journal| History::start(config.sources.clone(), Some(journal))).transpose()
+    let is_wanted = config.journal.is_some() || config.listen.is_some();
+    let start = || History::start(config.sources.clone(), config.journal.clone());
+    (is_wanted && config.once.is_none()).then(start).transpose()
 }
 
 fn of_sources(config: &Config, say: impl Fn(&Schema) -> &str) -> String {

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod journal;
+mod listen;
 mod output;
 mod parse;
 mod schema;
@@ -20,10 +21,12 @@ use crate::core::schema::Schema;
 use crate::etcd::{Connector, Patience, Server};
 use crate::file::{TargetDir, TargetFile};
 use crate::history::JournalSettings;
+use crate::http::Listen;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use commands::{CheckArgs, Command, DiffArgs, ExplainArgs, ReadingArgs, Registries};
 pub use journal::JournalArgs;
+pub use listen::{ListenArgs, ListenError};
 pub use output::OutputError;
 pub use parse::Servers;
 pub use schema::{SchemaArgs, SchemaError};
@@ -61,6 +64,8 @@ pub struct Config {
     pub journal: Option<JournalSettings>,
     /// How often to look at the file even without a notification.
     pub drift_interval: Duration,
+    /// What to serve over HTTP, and where; `None` for nothing.
+    pub listen: Option<Listen>,
     /// Set to list and publish once and end, within that time.
     pub once: Option<Duration>,
 }
@@ -98,12 +103,16 @@ pub enum ConfigError {
     /// About the files to write.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// About serving over HTTP.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
 }
 
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, security, sources, target, guard, journal, running, command: _ } = self;
+        let Self { etcd, security, sources, target, guard, listen, journal, running, command: _ } =
+            self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -124,7 +133,9 @@ impl Arguments {
             }
         }
         let (servers, connector) = etcd.connector(security)?;
-        let (target_file, target_dir) = output::check(&target)?;
+        let listen = listen.check()?;
+        let is_served = listen.is_some() && !running.once;
+        let (target_file, target_dir) = output::check(&target, is_served)?;
         Ok(Config {
             servers,
             connector,
@@ -141,6 +152,7 @@ impl Arguments {
             },
             journal: journal.settings(),
             drift_interval: target.drift_interval,
+            listen,
             once: running.once.then_some(running.timeout),
         })
     }

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser};
 
 use super::commands::Command;
 use super::journal::JournalArgs;
+use super::listen::ListenArgs;
 use super::parse::{self, Servers};
 use super::security::SecurityArgs;
 use super::sources::SourcesArgs;
@@ -44,6 +45,9 @@ pub struct Arguments {
     /// What is written down.
     #[command(flatten)]
     pub journal: JournalArgs,
+    /// What is served over HTTP.
+    #[command(flatten)]
+    pub listen: ListenArgs,
     /// How the program runs.
     #[command(flatten)]
     pub running: RunningArgs,
