@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Message, MessageResponse, Recipient};
 use thiserror::Error;
@@ -18,7 +19,12 @@ use crate::file;
 /// the stream.
 #[derive(Message)]
 #[rtype(result = "Taken")]
-pub struct Observed(pub Event);
+pub struct Observed {
+    /// What it said.
+    pub event: Event,
+    /// When.
+    pub arrived: Instant,
+}
 
 /// The registry has taken what was observed.
 #[derive(Debug, MessageResponse)]

@@ -24,15 +24,18 @@
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
 //! | [`witness`] | by which write a history of revisions is known again |
 //! | [`census`] | which cluster is meant if the servers belong to several |
+//! | [`arrivals`] | since when there is something that no document shows |
 //! | [`audit`] | whether the registry is what etcd holds |
 //! | [`liveness`] | whether a watch that says nothing is idle or dead |
 //! | [`debounce`] | when a burst of changes is over |
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
 //! | [`guard`] | whether to believe that so many targets are gone |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
+//! | [`status`] | how each part of the daemon stands, and whether it is ready |
 //! | [`throttle`] | how many warnings a second are still of use |
 
 pub mod address;
+pub mod arrivals;
 pub mod audit;
 pub mod census;
 pub mod cost;
@@ -57,6 +60,7 @@ pub mod schema;
 mod service;
 pub mod session;
 pub mod split;
+pub mod status;
 pub mod summary;
 pub mod throttle;
 pub mod value;

@@ -36,6 +36,7 @@ mod quarantine;
 mod reading;
 mod schemas;
 mod scraping;
+mod service;
 mod signals;
 mod support;
 mod target_dir;
