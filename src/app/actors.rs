@@ -274,7 +274,7 @@ fn persister(
         (None, []) => unreachable!("there is one source at least"),
     };
     let mut persister = Persister::new(config.debounce, rendering)
-        .observed_by(observer, false)
+        .observed_by(observer, config.listen.is_some())
         .guarded(config.guard, config.once.is_some())
         .confirming(confirming);
     if let Some(file) = config.target_file.clone() {
