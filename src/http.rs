@@ -14,14 +14,18 @@
 //! | `token`, `tls`, `renewed` | secrets that are read anew when their files change |
 //! | `routes` | what is answered by which handler |
 //! | `health`, `metrics`, `sd`, `lifecycle` | the handlers |
+//! | `api` | `/api/v1`: state, services, quarantine and changes, as JSON |
+//! | `page` | `/`: the same for people |
 
 mod answer;
+mod api;
 mod connections;
 mod gate;
 mod health;
 mod lifecycle;
 mod listen;
 mod metrics;
+mod page;
 mod patience;
 mod renewed;
 mod routes;
@@ -45,6 +49,7 @@ use renewed::Renewed;
 use serve::Serving;
 use token::Token;
 
+pub use api::{Inspected, Source};
 pub use listen::{Address, Error, Listen};
 
 /// How long requests under way may take once the daemon stops.
@@ -72,6 +77,7 @@ pub struct Server {
 struct Context {
     settings: Arc<Listen>,
     observer: Observer,
+    inspected: Arc<Inspected>,
     /// Whether only programs on this host can ask.
     is_local: bool,
     token: Option<Arc<Renewed<Token>>>,
@@ -90,6 +96,7 @@ impl Server {
     pub fn bind(
         listen: Listen,
         observer: Observer,
+        inspected: Arc<Inspected>,
         orders: mpsc::Sender<Order>,
     ) -> Result<Self, Error> {
         let token = listen.token.clone().map(Token::read).transpose()?;
@@ -100,7 +107,8 @@ impl Server {
         let (stopping, stops) = watch::channel(false);
         let (done, stopped) = oneshot::channel();
         let settings = Arc::new(listen);
-        let context = Context { settings, observer, is_local, token, orders, stopping: stops };
+        let context =
+            Context { settings, observer, inspected, is_local, token, orders, stopping: stops };
         let runtime = Builder::new_current_thread()
             .enable_all()
             // For what takes long: a few at a time, so that the actors find a processor.

@@ -56,9 +56,20 @@ mod tests {
     fn the_page_names_no_other_origin_and_reads_no_text_as_html() {
         let index = ("index.html", "", include_str!("page/index.html"));
         for (name, _, text) in FILES.into_iter().chain([index]) {
-            for word in ["http:", "https:", "//cdn", "innerHTML", "outerHTML", "insertAdjacent",
-                         "document.write", "eval(", "DOMParser", " style=", " onclick", "javascript:"]
-            {
+            for word in [
+                "http:",
+                "https:",
+                "//cdn",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacent",
+                "document.write",
+                "eval(",
+                "DOMParser",
+                " style=",
+                " onclick",
+                "javascript:",
+            ] {
                 let found = text.replace("http://www.w3.org/2000/svg", "").contains(word);
                 assert!(!found, "{word} in {name}");
             }

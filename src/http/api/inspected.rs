@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::refusal::Refusal;
@@ -24,6 +24,9 @@ const BYTES: usize = 4 << 20;
 /// So long may it take until etcd has given a value.
 const VALUE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// So many may listen to events at the same time.
+const LISTENERS: usize = 64;
+
 /// What may be looked into.
 pub struct Inspected {
     sources: OnceLock<Vec<Source>>,
@@ -31,6 +34,8 @@ pub struct Inspected {
     connector: Connector,
     /// One request at a time asks the registries.
     turn: Semaphore,
+    /// Who listens to events as they come.
+    listeners: Arc<Semaphore>,
     /// The connection that the last value came by: values are read one at a time.
     connection: Mutex<Option<Connection>>,
 }
@@ -62,6 +67,7 @@ impl Inspected {
             servers,
             connector,
             turn: Semaphore::new(1),
+            listeners: Arc::new(Semaphore::new(LISTENERS)),
             connection: Mutex::default(),
         }
     }
@@ -71,13 +77,20 @@ impl Inspected {
         let _ = self.sources.set(sources);
     }
 
+    /// A place among those who listen to events.
+    pub(super) fn listener(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.listeners).try_acquire_owned().map_err(|_| {
+            Refusal::unavailable(format!(
+                "{LISTENERS} listen to events already; ask /api/v1/status and changes instead"
+            ))
+        })
+    }
+
     /// Waits for the turn to ask.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, Refusal> {
         let sources = self.sources.get().ok_or_else(Refusal::no_list)?;
         match self.turn.acquire().await {
-            Ok(permit) => {
-                Ok(Turn { sources, _permit: permit, begun: Instant::now(), bytes: 0 })
-            }
+            Ok(permit) => Ok(Turn { sources, _permit: permit, begun: Instant::now(), bytes: 0 }),
             Err(_) => Err(Refusal::unavailable("the daemon is stopping")),
         }
     }

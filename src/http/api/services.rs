@@ -11,13 +11,14 @@ use super::refusal::Refusal;
 use super::{cursor, shown};
 use crate::core::event::Revision;
 use crate::core::query::{Instance, InstancePlace, InstancesQuery, Search, Standing};
-use crate::core::render::Document;
+use crate::core::render::{Document, Piece};
 use crate::http::Context;
 
 /// Some of the services that are published.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Services {
-    services: Vec<Service>,
+pub(super) struct Services {
+    #[serde(rename = "services")]
+    rows: Vec<Service>,
     /// How many there are with what is searched for.
     total: usize,
     next: Option<String>,
@@ -89,7 +90,7 @@ async fn one(context: Context, name: &str, asked: &Asked) -> Result<Response, Re
     let is_first = begin.is_none() && search.is_none();
     let published = context.observer.board.published();
     let piece = published.as_ref().and_then(|published| published.document.piece(name));
-    let targets = piece.map_or(0, |piece| piece.targets());
+    let targets = piece.map_or(0, Piece::targets);
     let (rows, next) = instances(&context, name, search, begin.unwrap_or_default(), limit).await?;
     if is_first && rows.is_empty() && next.is_none() && targets == 0 {
         return Err(Refusal::not_found("no service of this name is registered"));
@@ -141,10 +142,10 @@ fn services(
     };
     let rest = document.pieces_after(after).iter().filter(|piece| is_found(piece.job()));
     let mut rest = rest.map(|piece| Service { name: piece.job().into(), targets: piece.targets() });
-    let services: Vec<_> = rest.by_ref().take(limit).collect();
-    let last = services.last().filter(|_| rest.next().is_some());
+    let rows: Vec<_> = rest.by_ref().take(limit).collect();
+    let last = rows.last().filter(|_| rest.next().is_some());
     let next = last.map(|last| cursor::write(&last.name));
-    Services { services, total, next }
+    Services { rows, total, next }
 }
 
 impl<'i> From<&'i Instance> for ShownInstance<'i> {
@@ -183,8 +184,8 @@ mod tests {
                 loop {
                     let page = services(&document, search.as_ref(), after.as_deref(), limit);
                     assert_eq!(page.total, expected.len());
-                    assert!(page.services.iter().all(|service| service.targets == 2));
-                    names.extend(page.services.into_iter().map(|service| service.name));
+                    assert!(page.rows.iter().all(|service| service.targets == 2));
+                    names.extend(page.rows.into_iter().map(|service| service.name));
                     after = cursor::read(page.next.as_deref()).expect("a cursor");
                     if after.is_none() {
                         break;
@@ -194,6 +195,6 @@ mod tests {
             }
         }
         let empty = services(&Document::new(Revision(1)), None, None, 10);
-        assert_eq!(empty, Services { services: Vec::new(), total: 0, next: None });
+        assert_eq!(empty, Services { rows: Vec::new(), total: 0, next: None });
     }
 }

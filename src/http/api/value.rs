@@ -19,10 +19,11 @@ pub(super) struct Value {
     key: shown::Key,
     revision: Revision,
     /// `None` if it is no text.
-    value: Option<String>,
+    #[serde(rename = "value")]
+    text: Option<String>,
     /// Its bytes then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value_base64: Option<String>,
+    #[serde(rename = "value_base64", skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
 }
 
 /// Reads it from etcd. It may be newer than what is published.
@@ -43,10 +44,11 @@ pub(super) async fn value(
         _ => return Err(Refusal::bad_request("give either key or key_base64: which key?")),
     };
     let found = context.inspected.value(key).await?;
-    let found = found.ok_or_else(|| Refusal::not_found("etcd holds nothing at this key any more"))?;
-    let (value, value_base64) = match String::from_utf8(found.value) {
+    let found =
+        found.ok_or_else(|| Refusal::not_found("etcd holds nothing at this key any more"))?;
+    let (text, base64) = match String::from_utf8(found.value) {
         Ok(text) => (Some(text), None),
         Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
     };
-    Ok(Json(Value { key: found.key.into(), revision: found.mod_revision, value, value_base64 }))
+    Ok(Json(Value { key: found.key.into(), revision: found.mod_revision, text, base64 }))
 }
