@@ -17,7 +17,7 @@ use crate::config::{Arguments, ManualArgs};
 const MANUAL: &str = "etcd-sd manual";
 
 /// Where there is more to read than in a manual page.
-const SEE_ALSO: &str = "README and operating.md, in /usr/share/doc/etcd-sd or beside the source.";
+const SEE_ALSO: &str = "README.md and docs/operating.md, in /usr/share/doc/etcd-sd or beside the source.";
 
 pub(super) fn run(args: &ManualArgs) -> Result<i32, Error> {
     let page = page(args.command.as_deref())?;
@@ -94,15 +94,12 @@ fn synopsis(out: &mut dyn Write, command: &Command) -> io::Result<()> {
 /// The paragraphs at the end of `--help`.
 fn sections(roff: &mut Roff, text: &str) {
     for paragraph in text.split("\n\n") {
-        let rest = match title(paragraph) {
-            Some((title, rest)) => {
-                roff.control("SH", [title.to_uppercase().as_str()]);
-                rest
-            }
-            None => {
-                roff.control("PP", []);
-                paragraph
-            }
+        let rest = if let Some((title, rest)) = title(paragraph) {
+            roff.control("SH", [title.to_uppercase().as_str()]);
+            rest
+        } else {
+            roff.control("PP", []);
+            paragraph
         };
         let is_example = rest.lines().all(|line| line.starts_with(' '));
         if is_example {

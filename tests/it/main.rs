@@ -16,6 +16,7 @@ mod chaos;
 mod confirm;
 mod conformance;
 mod connector;
+mod contrib;
 mod convergence;
 mod drift;
 #[path = "../embedded/mod.rs"]
