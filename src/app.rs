@@ -1,6 +1,7 @@
 //! The program: starts the actors, hears the signals, stops in order.
 
 mod actors;
+mod health;
 mod signals;
 
 use std::future::Future;
@@ -18,6 +19,8 @@ use crate::core::guard::{Cause, GuardSettings, Hold};
 use crate::core::schema::Schema;
 use crate::etcd::Server;
 use crate::file;
+use crate::observer::Observer;
+use crate::service;
 use actors::Actors;
 use signals::{Request, Requests};
 
@@ -114,10 +117,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     );
     let mut requests = Requests::hear().map_err(Error::Signals)?;
     vouch(&config).await?;
-    let actors = Actors::start(config).await?;
+    let observer = Observer::default();
+    let actors = Actors::start(config, &observer).await?;
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
     }
+    #[cfg(debug_assertions)]
+    actix::spawn(signals::hang_when_told());
+    actix::spawn(service::tell(Arc::clone(&observer.board)));
     tokio::pin!(shutdown);
     let ended = loop {
         tokio::select! {
@@ -129,6 +136,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             }
         }
     };
+    service::stopping().await;
     let stopped = actors.stop().await;
     ended.and(stopped)
 }

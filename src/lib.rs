@@ -39,6 +39,8 @@
 //! | [`commands`] | what the program does instead of running: explain, check, diff, presets; they write nothing |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
+//! | [`observer`], [`board`], [`metrics`] | what the actors tell about themselves, for all who look on |
+//! | [`service`] | the edge to systemd: readiness, status, watchdog |
 //! | [`telemetry`] | logs |
 //!
 //! # What always holds
@@ -63,11 +65,15 @@
 pub mod actors;
 pub mod app;
 pub mod backoff;
+pub mod board;
 pub mod commands;
 pub mod config;
 pub mod core;
 pub mod etcd;
 pub mod file;
+pub mod metrics;
+pub mod observer;
+pub mod service;
 pub mod telemetry;
 
 pub use app::{outlive_requests, run, terminated};

@@ -67,15 +67,26 @@ pub fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e4).round() / 1e4
 }
 
-/// Names this one of the sources in each of its lines: by its prefix, or by its pattern if another
-/// one has the same prefix. With one source every line would say the same.
+/// What tells this one of the sources from the others: its prefix, or its pattern if another one
+/// has the same prefix.
 #[must_use]
-pub fn source_span(sources: &[Arc<Schema>], source: &Schema) -> Span {
+pub fn source_name<'s>(sources: &[Arc<Schema>], source: &'s Schema) -> &'s str {
     let prefix = source.pattern.prefix();
     match sources.iter().filter(|other| other.pattern.prefix() == prefix).count() {
-        _ if sources.len() == 1 => Span::none(),
-        1 => error_span!("source", %prefix),
-        _ => error_span!("source", key_pattern = source.pattern.as_str()),
+        0 | 1 => prefix.as_str(),
+        _ => source.pattern.as_str(),
+    }
+}
+
+/// Names this one of the sources in each of its lines. With one source every line would say the
+/// same.
+#[must_use]
+pub fn source_span(sources: &[Arc<Schema>], source: &Schema) -> Span {
+    let (prefix, name) = (source.pattern.prefix(), source_name(sources, source));
+    match sources {
+        [_] => Span::none(),
+        _ if name == prefix.as_str() => error_span!("source", %prefix),
+        _ => error_span!("source", key_pattern = name),
     }
 }
 

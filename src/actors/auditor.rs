@@ -20,6 +20,8 @@ use super::messages::{Audit, GetPosition, Relist, Resumed};
 use crate::backoff::{Backoff, spread};
 use crate::core::key::Prefix;
 use crate::etcd::{Connector, Server};
+use crate::metrics::AuditResult;
+use crate::observer::SourceObserver;
 use crate::telemetry::{Foreign, seconds};
 use audit::Failure;
 
@@ -78,8 +80,18 @@ impl Auditor {
             backoff: Backoff::for_etcd(),
             failures: 0,
             differences: 0,
+            observer: SourceObserver::default(),
         };
         Self { task: Some(task), outages, span: Span::none() }
+    }
+
+    /// Tells there what audits come to.
+    #[must_use]
+    pub fn observed_by(mut self, observer: SourceObserver) -> Self {
+        if let Some(task) = &mut self.task {
+            task.observer = observer;
+        }
+        self
     }
 
     /// Logs within `span`.
@@ -124,6 +136,7 @@ struct Task {
     failures: u32,
     /// Found since the start.
     differences: usize,
+    observer: SourceObserver,
 }
 
 impl Task {
@@ -168,6 +181,11 @@ impl Task {
         const WORTH_SAYING: u32 = 5;
         let retry_in_seconds = seconds(delay);
         self.failures += 1;
+        let result = match failure {
+            Failure::Void => AuditResult::Void,
+            _ => AuditResult::Failed,
+        };
+        self.observer.metrics.audited(result, 0);
         let is_refusal = matches!(failure, Failure::Request(error) if error.is_refusal());
         if self.failures == if is_refusal { 1 } else { WORTH_SAYING } {
             let reason = Foreign(failure.to_string().as_bytes()).to_string();

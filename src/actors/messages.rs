@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Message, MessageResponse, Recipient};
 use thiserror::Error;
 
 use crate::core::event::{Event, Lookup};
 use crate::core::guard::Hold;
+use crate::core::query::{InstancesPage, InstancesQuery, QuarantinePage, QuarantineQuery};
 use crate::core::registry::{Audited, Check};
 use crate::core::render::Document;
 use crate::core::session::{Position, RelistReason};
@@ -17,7 +19,12 @@ use crate::file;
 /// the stream.
 #[derive(Message)]
 #[rtype(result = "Taken")]
-pub struct Observed(pub Event);
+pub struct Observed {
+    /// What it said.
+    pub event: Event,
+    /// When.
+    pub arrived: Instant,
+}
 
 /// The registry has taken what was observed.
 #[derive(Debug, MessageResponse)]
@@ -69,6 +76,18 @@ pub struct Inspect;
 #[derive(Message)]
 #[rtype(result = "Option<Document>")]
 pub struct Render;
+
+/// Pull, HTTP from `Registry`: some instances of a service. `None` before the first complete
+/// list.
+#[derive(Message)]
+#[rtype(result = "Option<InstancesPage>")]
+pub struct Instances(pub InstancesQuery);
+
+/// Pull, HTTP from `Registry`: some of the entries in quarantine. `None` before the first
+/// complete list.
+#[derive(Message)]
+#[rtype(result = "Option<QuarantinePage>")]
+pub struct Quarantined(pub QuarantineQuery);
 
 /// `app` to `Registry` and `EtcdWatcher`: whom to hint.
 #[derive(Message)]

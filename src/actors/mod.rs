@@ -28,6 +28,7 @@ pub mod messages;
 mod output;
 mod pages;
 pub mod persister;
+pub mod ping;
 mod publish;
 pub mod reader;
 pub mod registry;

@@ -1,22 +1,27 @@
-//! An output: a place on disk at which the document is published, and what this process knows
+//! An output: a place, on disk or for requests by HTTP, at which the document is published, and what this process knows
 //! of it.
 //!
-//! The persister has one for the target file and one for the target directory. It asks them one
+//! The persister has one for the target file, one for the target directory, and one for HTTP. It asks them one
 //! after the other, where blocking is allowed: first to make sure that nobody else writes
 //! there, then for drift, then to publish.
 
 pub(super) mod directory;
 pub(super) mod file;
+pub(super) mod http;
 mod known_file;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::core::render::Document;
+use crate::core::status::OutputKind;
 use crate::file::{Drift, Error};
 
 /// A place at which the document is published.
 pub(super) trait Output: Send {
+    /// What it is.
+    fn kind(&self) -> OutputKind;
+
     /// For the log.
     fn path(&self) -> &Path;
 
@@ -40,11 +45,6 @@ pub(super) trait Output: Send {
 
     /// Whether a document of this process is known to stand there.
     fn has_published(&self) -> bool;
-
-    /// Whether it is made of several files.
-    fn has_files(&self) -> bool {
-        false
-    }
 
     /// Whether another program keeps changing it.
     fn is_fight(&self, now: Instant) -> bool;

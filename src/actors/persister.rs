@@ -6,6 +6,7 @@
 
 mod answers;
 mod holding;
+mod telling;
 mod voice;
 
 use std::mem;
@@ -25,9 +26,11 @@ use crate::backoff::Backoff;
 use crate::core::debounce::Debounce;
 use crate::core::guard::{Guard, GuardSettings};
 use crate::core::persist::{Outcome, Schedule, Step, Task};
+use crate::core::render::Document;
 use crate::file::{TargetDir, TargetFile};
 use answers::Answers;
 use holding::Holding;
+use telling::Telling;
 use voice::{News, Voice};
 
 /// The actor that writes.
@@ -44,6 +47,7 @@ pub struct Persister {
     holding: Holding,
     /// One for each output.
     voices: Vec<Voice>,
+    telling: Telling,
     /// Where it publishes, for the log.
     paths: String,
     answers: Answers,
@@ -64,6 +68,7 @@ impl Persister {
             disk: Disk::default(),
             holding: Holding::default(),
             voices: Vec::new(),
+            telling: Telling::default(),
             paths: String::new(),
             answers: Answers::default(),
         }
@@ -102,6 +107,7 @@ impl Persister {
             self.paths.push(',');
         }
         self.paths.push_str(&output.path().display().to_string());
+        self.telling.add(output.as_ref());
         self.disk.outputs.push(Held::new(output));
         self.voices.push(Voice::default());
         self
@@ -113,11 +119,16 @@ impl Persister {
             return;
         }
         let now = now();
+        self.telling.observer.board.pending(self.schedule.pending_since());
         match self.schedule.step(now) {
             Step::Rest => {}
             Step::Wait(until) => self.wake(until, now, ctx),
             Step::Work => {
                 let task = self.schedule.begin(now);
+                if let Some(since) = task.since {
+                    let wait = now.saturating_duration_since(since);
+                    self.telling.observer.metrics.debounce_wait.observe(wait);
+                }
                 let (disk, confirmed) = (mem::take(&mut self.disk), mem::take(&mut self.confirmed));
                 let work = work(self.registry.clone(), disk, task, confirmed);
                 ctx.spawn(work.into_actor(self).map(move |(disk, report), actor, ctx| {
@@ -162,9 +173,11 @@ impl Persister {
         let document = self.disk.document.as_ref();
         let news = document.map(|document| News { document, held: removals, task });
         let outputs = self.disk.outputs.iter().zip(&mut self.voices);
-        for ((held, voice), done) in outputs.zip(report.outputs) {
+        for (at, ((held, voice), done)) in outputs.zip(report.outputs).enumerate() {
+            self.telling.done(at, &done, document.map(Document::revision));
             voice.say(held.output.as_ref(), done, news, delay, now);
         }
+        self.tell(now);
         let outcome = if has_failed && all_rest {
             Outcome::Failed(delay)
         } else if report.not_ready {

@@ -33,6 +33,10 @@ pub(super) struct Disk {
     /// Whether it is for this once: then a document that would need the guard is refused, and
     /// an output that another process writes is only looked at.
     pub(super) once: bool,
+    /// Since when there is something that not all outputs show yet.
+    unseen_since: Option<Instant>,
+    /// The same, once all of them do, for whoever counts what that took.
+    pub(super) shown: Option<Instant>,
 }
 
 /// That the registry is as new as etcd was when an output was taken over.
@@ -102,6 +106,8 @@ pub(super) async fn work(
         return (disk, report);
     }
     let is_again = rendered.is_none();
+    let arrived = rendered.as_ref().and_then(Document::oldest_arrival);
+    disk.unseen_since = [disk.unseen_since, arrived].into_iter().flatten().min();
     blocking(move || {
         let reviewed = rendered.map(|wanted| disk.guard.review(wanted, now()));
         match (disk.guard.hold(), reviewed.or(again)) {
@@ -214,6 +220,9 @@ impl Disk {
         if is_published {
             self.guard.published(&document, now);
             self.document = Some(document);
+            if !report.has_failed() {
+                self.shown = self.unseen_since.take();
+            }
         }
     }
 }

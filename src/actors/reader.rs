@@ -51,7 +51,11 @@ impl Actor for Reader {
 impl Handler<Observed> for Reader {
     type Result = Taken;
 
-    fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        Observed { event, .. }: Observed,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
         match &event {
             Event::ListStarted => self.keys = 0,
             Event::Page(entries) => self.keys += entries.len(),

@@ -2,6 +2,8 @@
 //!
 //! What an event does is decided in [`core::registry`](crate::core::registry).
 
+mod queries;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,11 +12,13 @@ use tracing::{Span, debug, info, warn};
 
 use super::busy::Busy;
 use super::messages::{Audit, Dirty, Observed, Render, Subscribe, Taken};
+use crate::core::arrivals::Arrivals;
 use crate::core::event::Event;
 use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
 use crate::core::schema::Schema;
 use crate::core::throttle::Throttle;
+use crate::observer::SourceObserver;
 use crate::telemetry::Foreign;
 
 /// Lines about entries that are held out, and as many about those admitted again: so many at once,
@@ -36,6 +40,8 @@ pub struct Registry {
     admissions: Throttle,
     /// The same of entries that were admitted.
     unsaid_admissions: usize,
+    arrivals: Arrivals,
+    observer: SourceObserver,
     span: Span,
 }
 
@@ -51,6 +57,8 @@ impl Registry {
             unsaid: 0,
             admissions: Throttle::new(WARNINGS, WARNING_INTERVAL),
             unsaid_admissions: 0,
+            arrivals: Arrivals::default(),
+            observer: SourceObserver::default(),
             span: Span::none(),
         }
     }
@@ -59,6 +67,12 @@ impl Registry {
     #[must_use]
     pub fn within(self, span: Span) -> Self {
         Self { span, ..self }
+    }
+
+    /// Tells there what it holds.
+    #[must_use]
+    pub fn observed_by(self, observer: SourceObserver) -> Self {
+        Self { observer, ..self }
     }
 
     fn hint(&self) {
@@ -167,9 +181,14 @@ impl Handler<Subscribe<Dirty>> for Registry {
 impl Handler<Observed> for Registry {
     type Result = Taken;
 
-    fn handle(&mut self, Observed(event): Observed, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        Observed { event, arrived }: Observed,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
         let _within = self.span.clone().entered();
         let _busy = Busy::begin("registry", name(&event));
+        self.arrivals.arrive(&event, arrived);
         let Applied { changed, quarantined, admitted, lookups, listed, discarded } =
             self.state.apply(event);
         let is_list = listed.is_some();
@@ -190,9 +209,11 @@ impl Handler<Observed> for Registry {
             self.sum_up();
         }
         if changed {
+            self.arrivals.changed();
             self.hint();
         }
-        let counts = self.state.counts().map(|(_, counts)| counts).unwrap_or_default();
+        let (revision, counts) = self.state.counts().unwrap_or_default();
+        self.observer.board.applied(revision, counts);
         Taken { lookups, entries: counts.valid + counts.quarantined + counts.ignored }
     }
 }
@@ -213,6 +234,7 @@ impl Handler<Render> for Registry {
     fn handle(&mut self, _: Render, _: &mut Self::Context) -> Self::Result {
         let _within = self.span.clone().entered();
         let _busy = Busy::begin("registry", "the document");
-        MessageResult(self.state.render())
+        let document = self.state.render();
+        MessageResult(document.map(|document| document.arrived(self.arrivals.take())))
     }
 }

@@ -29,6 +29,7 @@ use super::messages::{
 use crate::core::key::Prefix;
 use crate::core::session::Position;
 use crate::etcd::{Connector, Server};
+use crate::observer::SourceObserver;
 use task::Task;
 use wire::{Asker, Command, Wire};
 
@@ -44,13 +45,13 @@ pub struct EtcdWatcher {
     commands: mpsc::Sender<Command>,
     asking: mpsc::Sender<Asker>,
     status: Rc<Status>,
+    observer: SourceObserver,
     span: Span,
 }
 
 /// What the task shows to whoever asks the actor.
 #[derive(Default)]
 struct Status {
-    failure: Rc<RefCell<Option<String>>>,
     position: Cell<Option<Position>>,
     auditor: RefCell<Option<Recipient<Resumed>>>,
 }
@@ -70,7 +71,16 @@ impl EtcdWatcher {
         let (asking, asked) = mpsc::channel(QUESTIONS);
         let wire = Wire::new(prefix, max_entries, registry, receiver, asked);
         let task = Task::new(servers, connector, wire, Rc::clone(&status));
-        Self { task: Some(task), commands, asking, status, span: Span::none() }
+        let (observer, span) = (SourceObserver::default(), Span::none());
+        let task = Some(task.observed_by(observer.clone()));
+        Self { task, commands, asking, status, observer, span }
+    }
+
+    /// Tells there how it stands with etcd.
+    #[must_use]
+    pub fn observed_by(self, observer: SourceObserver) -> Self {
+        let task = self.task.map(|task| task.observed_by(observer.clone()));
+        Self { task, observer, ..self }
     }
 
     /// Logs within `span`.
@@ -147,6 +157,6 @@ impl Handler<LastFailure> for EtcdWatcher {
     type Result = MessageResult<LastFailure>;
 
     fn handle(&mut self, _: LastFailure, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.status.failure.borrow().clone())
+        MessageResult(self.observer.board.failure())
     }
 }

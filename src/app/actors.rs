@@ -8,7 +8,7 @@ use actix::{Actor, Addr, Arbiter};
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use super::{Error, unpublished};
+use super::{Error, health, unpublished};
 use crate::actors::auditor::{Auditor, Peers};
 use crate::actors::drift::{DriftWatcher, Watched};
 use crate::actors::merger::{self, Merger};
@@ -18,11 +18,13 @@ use crate::actors::messages::{
 use crate::actors::persister::Persister;
 use crate::actors::registry::Registry;
 use crate::actors::watcher::EtcdWatcher;
+use crate::board::Board;
 use crate::config::Config;
 use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
 use crate::core::session::RelistReason;
 use crate::file::{TargetDir, TargetFile};
+use crate::observer::Observer;
 use crate::telemetry::source_span;
 
 /// A stop takes no longer than both of these: for the watchers to pass on what they have
@@ -61,14 +63,14 @@ struct Threads {
 }
 
 impl Actors {
-    pub(super) async fn start(config: Config) -> Result<Self, Error> {
+    pub(super) async fn start(config: Config, observer: &Observer) -> Result<Self, Error> {
         let threads = Threads { etcd: Arbiter::new(), audit: Arbiter::new() };
         let mut sources = Vec::with_capacity(config.sources.len());
         for schema in &config.sources {
-            sources.push(Source::start(&config, schema, &threads).await?);
+            sources.push(Source::start(&config, schema, &threads, observer).await?);
         }
         let merger = (sources.len() > 1).then(|| merger(&sources).start());
-        let persister = persister(&config, &sources, merger.as_ref()).start();
+        let persister = persister(&config, &sources, merger.as_ref(), observer).start();
         for source in &sources {
             let hints = Subscribe(persister.clone().recipient());
             source.registry.send(hints).await.map_err(|_| Error::Died)?;
@@ -81,7 +83,23 @@ impl Actors {
         let watched = watched.chain(directory.map(|path| Watched::Directory(path.to_owned())));
         let inspect = persister.clone().recipient();
         let drift = DriftWatcher::new(watched.collect(), config.drift_interval, inspect).start();
-        Ok(Self { sources, merger, persister, drift, threads, path, guard: config.guard })
+        let actors = Self { sources, merger, persister, drift, threads, path, guard: config.guard };
+        actors.watch(&observer.board);
+        Ok(actors)
+    }
+
+    /// From now on the board says whether they answer.
+    fn watch(&self, board: &Arc<Board>) {
+        for Source { watcher, registry, auditor, .. } in &self.sources {
+            health::watch(watcher, board);
+            health::watch(registry, board);
+            health::watch(auditor, board);
+        }
+        if let Some(merger) = &self.merger {
+            health::watch(merger, board);
+        }
+        health::watch(&self.persister, board);
+        health::watch(&self.drift, board);
     }
 
     /// Has everything listed anew.
@@ -195,15 +213,21 @@ impl Source {
         config: &Config,
         schema: &Arc<Schema>,
         threads: &Threads,
+        observer: &Observer,
     ) -> Result<Self, Error> {
         let prefix = schema.pattern.prefix().clone();
+        let patience = config.connector.patience();
+        let observer = observer.source(&config.sources, schema, patience.idle + patience.answer);
         let span = source_span(&config.sources, schema);
-        let registry = Registry::new(Arc::clone(schema)).within(span.clone()).start();
+        let registry = Registry::new(Arc::clone(schema)).within(span.clone());
+        let registry = registry.observed_by(observer.clone()).start();
         let (observed, settings) = (registry.clone().recipient(), config.clone());
-        let (to_watch, of_watcher) = (prefix.clone(), span.clone());
+        let (to_watch, of_watcher, seen) = (prefix.clone(), span.clone(), observer.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&threads.etcd.handle(), move |_| {
             let Config { servers, connector, max_entries, .. } = settings;
-            EtcdWatcher::new(servers, connector, to_watch, max_entries, observed).within(of_watcher)
+            EtcdWatcher::new(servers, connector, to_watch, max_entries, observed)
+                .within(of_watcher)
+                .observed_by(seen)
         });
         let peers = Peers {
             registry: registry.clone().recipient(),
@@ -213,7 +237,9 @@ impl Source {
         let (settings, to_audit) = (config.clone(), prefix.clone());
         let auditor = Auditor::start_in_arbiter(&threads.audit.handle(), move |_| {
             let Config { servers, connector, audit_interval, .. } = settings;
-            Auditor::new(servers, connector, to_audit, audit_interval, peers).within(span)
+            Auditor::new(servers, connector, to_audit, audit_interval, peers)
+                .within(span)
+                .observed_by(observer)
         });
         let hints = Subscribe(auditor.clone().recipient());
         watcher.send(hints).await.map_err(|_| Error::Died)?;
@@ -234,7 +260,12 @@ fn merger(sources: &[Source]) -> Merger {
 }
 
 /// The persister of what these sources have, merged if they are several.
-fn persister(config: &Config, sources: &[Source], merger: Option<&Addr<Merger>>) -> Persister {
+fn persister(
+    config: &Config,
+    sources: &[Source],
+    merger: Option<&Addr<Merger>>,
+    observer: &Observer,
+) -> Persister {
     let (rendering, confirming) = match (merger, sources) {
         (None, [source, ..]) => {
             (source.registry.clone().recipient(), source.watcher.clone().recipient())
@@ -243,6 +274,7 @@ fn persister(config: &Config, sources: &[Source], merger: Option<&Addr<Merger>>)
         (None, []) => unreachable!("there is one source at least"),
     };
     let mut persister = Persister::new(config.debounce, rendering)
+        .observed_by(observer, false)
         .guarded(config.guard, config.once.is_some())
         .confirming(confirming);
     if let Some(file) = config.target_file.clone() {

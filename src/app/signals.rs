@@ -38,6 +38,15 @@ impl Requests {
     }
 }
 
+/// In debug builds an actor hangs from a SIGUSR2 on, for tests.
+#[cfg(debug_assertions)]
+pub(super) async fn hang_when_told() {
+    if let Ok(mut told) = signal(SignalKind::user_defined2()) {
+        told.recv().await;
+        crate::actors::ping::hang::tell();
+    }
+}
+
 /// From now on SIGHUP and SIGUSR1 don't end the process: what is meant for a daemon that runs
 /// must not kill one that just starts. Must be called within a runtime.
 pub fn outlive_requests() {

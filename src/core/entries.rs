@@ -9,6 +9,7 @@ mod budget;
 mod choice;
 mod counts;
 mod listed;
+mod query;
 mod render;
 mod run;
 #[cfg(test)]
@@ -24,7 +25,8 @@ use super::key::{Key, KeyError};
 use super::quarantine::Quarantine;
 use super::render::Joined;
 use super::schema::Schema;
-use super::service::{Entry, Service, State, Waiting};
+use super::service::{Bad, Entry, Service, State, Waiting};
+use super::value::Target;
 use budget::{Ledger, Standing};
 use run::Run;
 
@@ -128,14 +130,15 @@ impl Entries {
                     Some(refusal) => {
                         let is_new = held.and_then(|held| held.state.wanted()) != Some(&target);
                         let last_good = published.cloned();
-                        let waiting = Waiting { last_good, wanted: target };
+                        let waiting = Waiting { last_good, wanted: target, reason: refusal };
                         let reason = is_new.then_some(refusal.into());
                         (State::Waiting(Box::new(waiting)), false, false, reason)
                     }
                 }
             }
             Err(reason) => {
-                (State::Quarantined(published.cloned()), false, false, Some(reason.into()))
+                let bad = Bad { last_good: published.cloned(), reason: reason.clone() };
+                (State::Quarantined(Box::new(bad)), false, false, Some(reason.into()))
             }
         };
         let keeps_last_good = published.is_some();
@@ -284,7 +287,8 @@ impl Entries {
     fn replace(&mut self, parent: &str, instance: &str, with: impl FnOnce(State) -> State) {
         let Some(service) = self.services.get_mut(parent).map(Arc::make_mut) else { return };
         let Some(entry) = service.instances.get_mut(instance) else { return };
-        let held = std::mem::replace(&mut entry.state, State::Quarantined(None));
+        let between = State::Valid(Target::Address(Box::default()));
+        let held = std::mem::replace(&mut entry.state, between);
         let before = Standing::of(&held);
         self.counts.forget(&held, before.cost);
         entry.state = with(held);

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Starts at 1 in a new cluster; 0 stands for "none yet". Revisions of different clusters,
 /// or from before and after a restore, can't be compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Revision(pub i64);
 
 impl Revision {

@@ -14,6 +14,7 @@
 //! | [`cost`] | how much of the budgets a target takes |
 //! | `service` | which targets an entry stands for, and a service's piece of the document |
 //! | [`quarantine`] | what is said of an entry that can't become a target |
+//! | [`query`] | which of the entries a page shows to those who look |
 //! | [`registry`] | when a list replaces the entries, and when they may be rendered |
 //! | [`render`] | the bytes of the document, and how a file differs from it |
 //! | [`summary`] | what one reading of the registry came to, in numbers |
@@ -23,15 +24,18 @@
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
 //! | [`witness`] | by which write a history of revisions is known again |
 //! | [`census`] | which cluster is meant if the servers belong to several |
+//! | [`arrivals`] | since when there is something that no document shows |
 //! | [`audit`] | whether the registry is what etcd holds |
 //! | [`liveness`] | whether a watch that says nothing is idle or dead |
 //! | [`debounce`] | when a burst of changes is over |
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
 //! | [`guard`] | whether to believe that so many targets are gone |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
+//! | [`status`] | how each part of the daemon stands, and whether it is ready |
 //! | [`throttle`] | how many warnings a second are still of use |
 
 pub mod address;
+pub mod arrivals;
 pub mod audit;
 pub mod census;
 pub mod cost;
@@ -49,12 +53,14 @@ pub mod pattern;
 pub mod persist;
 pub mod policy;
 pub mod quarantine;
+pub mod query;
 pub mod registry;
 pub mod render;
 pub mod schema;
 mod service;
 pub mod session;
 pub mod split;
+pub mod status;
 pub mod summary;
 pub mod throttle;
 pub mod value;

@@ -158,6 +158,12 @@ impl Schedule {
         self.flush = true;
     }
 
+    /// When the first change came that no work was begun for yet.
+    #[must_use]
+    pub fn pending_since(&self) -> Option<Instant> {
+        self.debounce.since()
+    }
+
     /// What to do now.
     #[must_use]
     pub fn step(&self, now: Instant) -> Step {

@@ -172,6 +172,12 @@ impl Registry {
         Audited::Stands(Standing { position, is_past: position >= audit.revision(), suspects })
     }
 
+    /// The entries, once there was a complete list.
+    #[must_use]
+    pub fn entries(&self) -> Option<&Entries> {
+        self.held.as_ref().map(|held| &held.entries)
+    }
+
     /// How many keys are held, and as of which revision.
     #[must_use]
     pub fn counts(&self) -> Option<(Revision, Counts)> {

@@ -12,6 +12,7 @@ mod parse;
 mod piece;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::event::Revision;
 
@@ -34,6 +35,7 @@ pub struct Document {
     pieces: Arc<Vec<Piece>>,
     bytes: usize,
     targets: usize,
+    arrived: Option<Instant>,
 }
 
 /// Where a document comes from: a list of etcd, be it with changes since.
@@ -55,13 +57,25 @@ impl Document {
     /// The document without any group.
     #[must_use]
     pub fn new(revision: Revision) -> Self {
-        Self { revision, origin: None, pieces: Arc::default(), bytes: 0, targets: 0 }
+        Self { revision, origin: None, pieces: Arc::default(), bytes: 0, targets: 0, arrived: None }
     }
 
     /// The same document, said to come from there.
     #[must_use]
     pub fn of(self, origin: Origin) -> Self {
         Self { origin: Some(origin), ..self }
+    }
+
+    /// The same document, said to be the first to show a change that arrived then.
+    #[must_use]
+    pub fn arrived(self, arrived: Option<Instant>) -> Self {
+        Self { arrived, ..self }
+    }
+
+    /// When the oldest change arrived that it is the first to show, if that is known.
+    #[must_use]
+    pub fn oldest_arrival(&self) -> Option<Instant> {
+        self.arrived
     }
 
     /// Adds a service; services come in ascending order.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::cost::{Cost, Need};
 use super::event::Revision;
+use super::quarantine::OverBudget;
 use super::render::Piece;
+use super::schema::ReadError;
 use super::value::Target;
 
 #[derive(Clone, Debug, Default)]
@@ -80,11 +82,19 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub(super) enum State {
     Valid(Target),
-    /// The value is bad.
-    Quarantined(Option<Target>),
-    /// The value is good, and there is no room for it. Boxed, so that this rare state makes no
-    /// other entry larger.
+    /// The value is bad. Boxed, as the next one is, so that what is rare makes no other entry
+    /// larger.
+    Quarantined(Box<Bad>),
+    /// The value is good, and there is no room for it.
     Waiting(Box<Waiting>),
+}
+
+/// What an entry has whose value is bad.
+#[derive(Clone, Debug)]
+pub(super) struct Bad {
+    pub(super) last_good: Option<Target>,
+    /// What is wrong with the value.
+    pub(super) reason: ReadError,
 }
 
 /// What an entry has that waits for room.
@@ -92,6 +102,8 @@ pub(super) enum State {
 pub(super) struct Waiting {
     pub(super) last_good: Option<Target>,
     pub(super) wanted: Target,
+    /// Why there was no room when it was looked for.
+    pub(super) reason: OverBudget,
 }
 
 impl State {
@@ -99,7 +111,7 @@ impl State {
     pub(super) fn target(&self) -> Option<&Target> {
         match self {
             Self::Valid(target) => Some(target),
-            Self::Quarantined(last_good) => last_good.as_ref(),
+            Self::Quarantined(bad) => bad.last_good.as_ref(),
             Self::Waiting(waiting) => waiting.last_good.as_ref(),
         }
     }
@@ -111,6 +123,11 @@ impl State {
             Self::Quarantined(_) => None,
             Self::Waiting(waiting) => Some(&waiting.wanted),
         }
+    }
+
+    /// Whether the value has not become the target in the document, for whichever reason.
+    pub(super) fn is_held_out(&self) -> bool {
+        !matches!(self, Self::Valid(_))
     }
 
     /// What the target in the document costs.

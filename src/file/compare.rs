@@ -49,6 +49,20 @@ pub enum Drift {
 }
 
 impl Drift {
+    /// What it is called where it is counted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::Emptied => "emptied",
+            Self::Truncated { .. } => "truncated",
+            Self::Edited { .. } => "edited",
+            Self::Unreadable => "unreadable",
+            Self::Access => "access",
+            Self::NotAFile => "not_a_file",
+        }
+    }
+
     /// What can be told of a file without reading it.
     #[must_use]
     pub fn by_looks(seen: Option<Identity>) -> Self {

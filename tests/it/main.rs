@@ -37,6 +37,7 @@ mod quarantine;
 mod reading;
 mod schemas;
 mod scraping;
+mod service;
 mod signals;
 mod support;
 mod target_dir;

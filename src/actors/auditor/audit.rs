@@ -15,6 +15,7 @@ use crate::core::audit::{Difference, Report};
 use crate::core::registry::{Audited, Check, Standing};
 use crate::core::session::{Position, RelistReason};
 use crate::etcd::{self, Connection};
+use crate::metrics::AuditResult;
 use crate::telemetry::{Foreign, seconds};
 
 /// How often to look whether what is suspect has been explained.
@@ -47,6 +48,7 @@ impl Task {
         // What an audit costs counts whatever it comes to.
         self.took = begun.elapsed();
         if let Some(reason) = compared? {
+            self.observer.metrics.audited(AuditResult::Diverged, 0);
             return ask(&self.peers.relist, Relist(reason)).await;
         }
         drop(connection);
@@ -118,6 +120,9 @@ impl Task {
         let (revision, keys, differences) =
             (report.revision.0, report.compared, report.differences);
         let took_seconds = seconds(self.took);
+        self.observer.board.audited(differences);
+        let result = if differences == 0 { AuditResult::Equal } else { AuditResult::Diverged };
+        self.observer.metrics.audited(result, differences);
         if differences == 0 {
             info!(revision, keys, took_seconds, "audited: the registry is what etcd holds");
             return Ok(());

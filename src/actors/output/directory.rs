@@ -16,6 +16,7 @@ use super::{Claim, Drifted, Look, Output, Publication, Written};
 use crate::actors::publish;
 use crate::core::render::{Document, Piece};
 use crate::core::split::Files;
+use crate::core::status::OutputKind;
 use crate::file::{Asked, Drift, Error, Identity, Inventory, Lock, TargetDir};
 use crate::telemetry::Chain;
 use round::Round;
@@ -87,6 +88,10 @@ impl DirectoryOutput {
 }
 
 impl Output for DirectoryOutput {
+    fn kind(&self) -> OutputKind {
+        OutputKind::Directory
+    }
+
     fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -194,10 +199,6 @@ impl Output for DirectoryOutput {
 
     fn has_published(&self) -> bool {
         self.has_published
-    }
-
-    fn has_files(&self) -> bool {
-        true
     }
 
     fn is_fight(&self, now: Instant) -> bool {

@@ -9,6 +9,7 @@ use super::known_file::KnownFile;
 use super::{Claim, Drifted, Look, Output, Publication, Written};
 use crate::core::persist::{Plan, plan};
 use crate::core::render::Document;
+use crate::core::status::OutputKind;
 use crate::file::{Asked, Drift, Error, Identity, Lock, Place, Replaced, TargetFile};
 use crate::telemetry::Chain;
 
@@ -85,6 +86,10 @@ impl FileOutput {
 }
 
 impl Output for FileOutput {
+    fn kind(&self) -> OutputKind {
+        OutputKind::File
+    }
+
     fn path(&self) -> &Path {
         self.file.path()
     }

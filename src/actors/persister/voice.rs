@@ -10,6 +10,7 @@ use crate::actors::output::{Claim, Drifted, Output, Written};
 use crate::actors::publish::Done;
 use crate::core::persist::Task;
 use crate::core::render::Document;
+use crate::core::status::OutputKind;
 use crate::file::Error;
 use crate::telemetry::{Chain, seconds};
 
@@ -78,7 +79,8 @@ impl Voice {
             None => self.succeed(output, in_publishing),
         }
         if let Some(publication) = done.publication {
-            if let Some(news) = news {
+            // Each request says for itself what it was answered.
+            if let Some(news) = news.filter(|_| output.kind() != OutputKind::Http) {
                 say_written(output, publication.written, news, now);
             }
             say_healed(output, &publication.healed);
@@ -170,7 +172,7 @@ fn say_written(output: &dyn Output, written: Written, news: News<'_>, now: Insta
             info!(%path, revision, services, targets, held, bytes, "the target file is right already");
         }
         Written::Now { files, took } => {
-            let files = Some(files).filter(|_| output.has_files());
+            let files = Some(files).filter(|_| output.kind() == OutputKind::Directory);
             let took_seconds = seconds(took);
             info!(
                 %path, revision, services, targets, held, bytes, files, since_change_seconds,

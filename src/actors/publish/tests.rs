@@ -6,6 +6,7 @@ use super::*;
 use crate::core::event::Revision;
 use crate::core::guard::GuardSettings;
 use crate::core::render::Piece;
+use crate::core::status::OutputKind;
 use crate::core::value::Target;
 use crate::file::TargetFile;
 
@@ -40,6 +41,10 @@ impl Fake {
 }
 
 impl Output for Fake {
+    fn kind(&self) -> OutputKind {
+        OutputKind::File
+    }
+
     fn path(&self) -> &Path {
         Path::new("fake")
     }

@@ -1,14 +1,13 @@
 //! What the log says of connections: each transition once, and now and then that an outage
 //! still lasts.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info, warn};
 
 use super::wire::Lost;
 use crate::etcd::Server;
+use crate::observer::SourceObserver;
 use crate::telemetry::{Foreign, seconds};
 
 /// At the latest after so long an outage is said again.
@@ -19,8 +18,7 @@ const REASONS: usize = 8;
 
 /// Whether etcd gives what it is asked for, and what was said of that.
 pub(super) struct Outage {
-    /// Why it does not, for whoever asks.
-    failure: Rc<RefCell<Option<String>>>,
+    pub(super) observer: SourceObserver,
     /// When the registry was last known to be what etcd holds.
     fresh: Option<SystemTime>,
     /// A member answered on the newest connection.
@@ -42,9 +40,9 @@ struct Ongoing {
 }
 
 impl Outage {
-    pub(super) fn new(failure: Rc<RefCell<Option<String>>>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            failure,
+            observer: SourceObserver::default(),
             fresh: None,
             connected: false,
             said_connected: false,
@@ -56,13 +54,13 @@ impl Outage {
     /// A member is asked.
     pub(super) fn trying(&mut self, server: &Server) {
         self.connected = false;
-        self.failure.borrow_mut().get_or_insert_with(|| format!("{server}: no answer yet"));
+        self.observer.board.trying(server.as_str());
     }
 
     /// A member answers.
-    pub(super) fn connected(&mut self, server: &Server, version: &str) {
+    pub(super) fn connected(&mut self, server: &Server, version: &str, cluster_id: u64) {
         self.connected = true;
-        self.failure.replace(Some(format!("{server}: the list is not complete yet")));
+        self.observer.board.connected(server.as_str(), version, cluster_id);
         if !std::mem::replace(&mut self.said_connected, true) {
             let away_seconds =
                 self.ongoing.as_ref().map(|ongoing| seconds(ongoing.since.elapsed()));
@@ -73,10 +71,12 @@ impl Outage {
     /// The watch is alive: until now nothing was missed.
     pub(super) fn heard(&mut self) {
         self.fresh = Some(SystemTime::now());
+        self.observer.board.fresh(tokio::time::Instant::now().into_std());
     }
 
     /// It is listed. Answers whether that is news.
     pub(super) fn listing(&mut self) -> bool {
+        self.observer.board.listing();
         !std::mem::replace(&mut self.said_listing, true)
     }
 
@@ -86,7 +86,7 @@ impl Outage {
         self.ongoing = None;
         self.said_connected = false;
         self.said_listing = false;
-        self.failure.replace(None);
+        self.observer.board.well();
     }
 
     /// The connection is gone, or there was none.
@@ -94,7 +94,8 @@ impl Outage {
         let now = Instant::now();
         let was_connected = self.connected;
         let reason = Foreign(why.to_string().as_bytes()).to_string();
-        self.failure.replace(Some(format!("{server}: {reason}")));
+        self.observer.board.lost(format!("{server}: {reason}"));
+        self.observer.metrics.watch_ended(why.name(was_connected));
         let retry_in_seconds = seconds(delay);
         let stale_since =
             self.fresh.map(|fresh| humantime::format_rfc3339_seconds(fresh).to_string());

@@ -16,6 +16,7 @@ use crate::core::event::Event;
 use crate::core::session::{CatchUp, Confirm, Next, RelistReason, Session};
 use crate::core::witness::Witness;
 use crate::etcd::{Connection, Connector, Server};
+use crate::observer::SourceObserver;
 
 /// A relist after a common outage is put off by up to so many times what the last list took,
 /// and no more than the limit: many daemons share one etcd. Whoever relists to be quicker has
@@ -63,9 +64,14 @@ impl Task {
             backoff: Backoff::for_etcd(),
             witness: Witness::default(),
             list_took: Duration::ZERO,
-            outage: Outage::new(Rc::clone(&status.failure)),
+            outage: Outage::new(),
             status,
         }
+    }
+
+    pub(super) fn observed_by(mut self, observer: SourceObserver) -> Self {
+        self.outage.observer = observer;
+        self
     }
 
     /// Ends when it is told to, or with the program.
@@ -115,7 +121,7 @@ impl Task {
         if let Err(end) = self.identify(&connection).await {
             return end;
         }
-        self.outage.connected(server, &connection.version);
+        self.outage.connected(server, &connection.version, connection.header.cluster_id);
         if let Err(end) = self.recognise(&connection).await {
             return end;
         }
@@ -202,6 +208,10 @@ impl Task {
         self.wire.answer(self.confirm.listed());
         self.list_took = begun.elapsed();
         self.catch_up.listed(keys, self.list_took);
+        let observer = &self.outage.observer;
+        observer.metrics.listed(reason.name(), self.list_took);
+        observer.board.listed(reason.to_string(), self.list_took);
+        observer.board.observed(header.revision);
         self.outage.over();
         self.backoff.succeeded(Instant::now());
         Ok(())

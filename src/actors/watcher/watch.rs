@@ -70,6 +70,9 @@ impl Task {
             while let Some(message) = next.take() {
                 let member = message.header.revision;
                 let verdict = self.session.judge(message);
+                if member > Revision(0) {
+                    self.outage.observer.board.observed(member);
+                }
                 self.status.position.set(self.session.position());
                 if let Verdict::Apply(changes, revision) = verdict {
                     debug!(revision = revision.0, changes = changes.len(), "changes");
@@ -109,6 +112,8 @@ impl Task {
             return Ok(());
         }
         self.witness.saw_changes(&changes);
+        let puts = changes.iter().filter(|change| matches!(change, Change::Put(_))).count();
+        self.outage.observer.metrics.changes(puts, changes.len() - puts);
         let entries = self.wire.apply(changes, revision).await?;
         self.catch_up.holds(entries);
         if let Err(lost) = self.wire.admit(entries) {
@@ -143,6 +148,8 @@ impl Task {
             Verdict::Created => {
                 watch.stands = true;
                 self.outage.over();
+                self.outage.observer.board.watching();
+                self.outage.observer.metrics.watching();
                 self.backoff.succeeded(Instant::now());
                 self.wire.send(Event::InTouch).await?;
                 let from_revision = begun.from.0;
@@ -154,6 +161,7 @@ impl Task {
                 }
             }
             Verdict::End(WatchEnd::Relist(reason)) if reason.is_of_history() => {
+                self.outage.observer.metrics.watch_ended("relist");
                 // Should the same be said of every list, this is no tight loop.
                 let delay = self.backoff.failed(Instant::now());
                 self.wire.unless_told(sleep(delay)).await?;

@@ -11,6 +11,7 @@ use std::pin::pin;
 use actix::Recipient;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::actors::chunks::chunks;
 use crate::actors::messages::{Observed, Taken};
@@ -87,6 +88,17 @@ impl Lost {
             _ if !was_connected => "cannot connect",
             Self::Request(error) if error.is_refusal() => "etcd refuses to answer",
             _ => "connection lost",
+        }
+    }
+
+    /// What it is called where it is counted.
+    pub(super) fn name(&self, was_connected: bool) -> &'static str {
+        match self {
+            _ if self.is_to_be_put_right() => "refused",
+            _ if !was_connected => "unreachable",
+            Self::Watch(WatchEnd::Silent) => "silent",
+            Self::Watch(WatchEnd::Canceled(_)) => "canceled",
+            _ => "lost",
         }
     }
 
@@ -177,7 +189,8 @@ impl Wire {
 
     /// Tells the registry, and waits until it has taken it.
     pub(super) async fn send(&self, event: Event) -> Result<Taken, End> {
-        self.registry.send(Observed(event)).await.map_err(|_| End::Abandoned)
+        let arrived = Instant::now().into_std();
+        self.registry.send(Observed { event, arrived }).await.map_err(|_| End::Abandoned)
     }
 
     /// Tells the registry a page in chunks; returns the older values that it wishes for.

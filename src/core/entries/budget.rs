@@ -32,6 +32,9 @@ pub(super) struct Ledger {
     pub(super) reborn: BTreeSet<Name>,
     /// Keys that were admitted after they had waited.
     pub(super) admitted: Vec<Vec<u8>>,
+    /// Entries whose value has not become their target, because it is bad or waits: so that
+    /// a page of them needs no look at all the others.
+    pub(super) held_out: BTreeSet<Name>,
 }
 
 /// What an entry takes up, and what it waits for.
@@ -39,16 +42,17 @@ pub(super) struct Ledger {
 pub(super) struct Standing {
     pub(super) cost: Cost,
     need: Option<Need>,
+    is_held_out: bool,
 }
 
 impl Standing {
     pub(super) fn of(state: &State) -> Self {
-        Self { cost: state.cost(), need: state.need() }
+        Self { cost: state.cost(), need: state.need(), is_held_out: state.is_held_out() }
     }
 
-    /// That of entries that do not wait.
+    /// That of good entries for which there is room.
     pub(super) fn admitted(cost: Cost) -> Self {
-        Self { cost, need: None }
+        Self { cost, ..Self::default() }
     }
 }
 
@@ -62,6 +66,11 @@ impl Ledger {
         after: Standing,
         of_parent: usize,
     ) {
+        match (before.is_held_out, after.is_held_out) {
+            (false, true) => drop(self.held_out.insert((parent.into(), instance.into()))),
+            (true, false) => drop(self.held_out.remove(&(parent.into(), instance.into()))),
+            _ => {}
+        }
         let waits = before.need.is_some() || after.need.is_some();
         let is_watched = waits || !self.waiting.is_empty();
         let limit = schema.policy.budgets.service_targets;

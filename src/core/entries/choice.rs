@@ -15,7 +15,7 @@ use super::waiting::Name;
 use crate::core::cost::{Cost, Need, room};
 use crate::core::event::Revision;
 use crate::core::quarantine::{OverBudget, Quarantine};
-use crate::core::service::{Entry, State, Waiting};
+use crate::core::service::{Bad, Entry, State, Waiting};
 use crate::core::value::Target;
 
 /// An entry that wants more than it had.
@@ -56,10 +56,15 @@ impl Entries {
         for Loser { name: (parent, instance), floor, reason } in losers {
             self.replace(&parent, &instance, |state| match state {
                 State::Valid(wanted) => {
-                    State::Waiting(Box::new(Waiting { last_good: floor, wanted }))
+                    State::Waiting(Box::new(Waiting { last_good: floor, wanted, reason }))
                 }
                 // It falls back on what it had, not on what etcd's history has.
-                _ => State::Quarantined(floor),
+                State::Quarantined(bad) => {
+                    State::Quarantined(Box::new(Bad { last_good: floor, ..*bad }))
+                }
+                State::Waiting(waiting) => {
+                    State::Waiting(Box::new(Waiting { last_good: floor, ..*waiting }))
+                }
             });
             said.extend(self.to_be_said(&parent, &instance, reason, held));
         }

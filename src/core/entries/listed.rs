@@ -9,7 +9,7 @@ use crate::core::event::{KeyValue, Lookup, Recovered};
 use crate::core::key::Key;
 use crate::core::quarantine::{Quarantine, Reason};
 use crate::core::schema::Schema;
-use crate::core::service::State;
+use crate::core::service::{Bad, State};
 use crate::core::value::Target;
 
 impl Entries {
@@ -101,7 +101,9 @@ impl Entries {
         let schema = Arc::clone(&self.schema);
         if let Key::Instance { parent, name } = schema.classify(key) {
             self.replace(parent, name, |state| match state {
-                State::Quarantined(_) => State::Quarantined(target),
+                State::Quarantined(bad) => {
+                    State::Quarantined(Box::new(Bad { last_good: target, ..*bad }))
+                }
                 other => other,
             });
         }

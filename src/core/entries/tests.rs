@@ -2,7 +2,7 @@
 
 mod model;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -75,6 +75,11 @@ fn check(entries: &Entries, model: &Model) {
     assert_eq!(counts.valid, model.held.len() - counts.quarantined);
     assert_eq!(entries.ledger.waiting.is_empty(), counts.waiting == 0);
     assert!(entries.ledger.over.is_empty() && entries.ledger.reborn.is_empty());
+    let held_out = entries.services().flat_map(|(parent, service)| {
+        let held_out = service.instances.iter().filter(|(_, entry)| entry.state.is_held_out());
+        held_out.map(move |(name, _)| (parent.into(), name.clone()))
+    });
+    assert_eq!(held_out.collect::<BTreeSet<_>>(), entries.ledger.held_out);
     for ((job, ..), held) in &model.held {
         let of_job = model.costs(Some(job), |held| held.published.as_ref()).targets;
         assert!(of_job <= budgets.service_targets, "{job} has {of_job}");

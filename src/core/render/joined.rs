@@ -40,7 +40,8 @@ impl Joined {
     pub fn merge(&mut self, documents: &[Document]) -> Document {
         let revision = documents.iter().map(Document::revision).max().unwrap_or_default();
         let pieces = documents.iter().flat_map(Document::pieces).cloned().collect();
-        let merged = self.render(revision, pieces);
+        let arrived = documents.iter().filter_map(Document::oldest_arrival).min();
+        let merged = self.render(revision, pieces).arrived(arrived);
         let origins = documents.iter().filter_map(Document::origin);
         let origin = origins.reduce(|one, other| Origin {
             epoch: one.epoch + other.epoch,

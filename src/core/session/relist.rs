@@ -85,6 +85,25 @@ pub enum RelistReason {
 }
 
 impl RelistReason {
+    /// What it is called where it is counted.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Compacted { .. } => "compacted",
+            Self::Rewound { .. } => "rewound",
+            Self::OlderTerm { .. } => "older_term",
+            Self::ForeignCluster { .. } => "foreign_cluster",
+            Self::Silent => "silent",
+            Self::OtherHistory(_) => "other_history",
+            Self::Diverged(_) => "diverged",
+            Self::TooMany(_) => "too_many",
+            Self::Behind { .. } => "behind",
+            Self::TookOver => "took_over",
+            Self::Requested => "requested",
+        }
+    }
+
     /// Whether what was known is of another history of revisions, which no list need show.
     #[must_use]
     pub fn begins_epoch(&self) -> bool {

@@ -239,6 +239,10 @@ impl Handler<Pulls> for Hints {
     }
 }
 
+fn observed(event: Event) -> Observed {
+    Observed { event, arrived: std::time::Instant::now() }
+}
+
 #[actix::test]
 async fn the_registry_hints_only_at_what_may_change_the_document() {
     let hints = Hints(0).start();
@@ -254,12 +258,12 @@ async fn the_registry_hints_only_at_what_may_change_the_document() {
     };
     let changes = |revision, value| {
         let changes = vec![etcd_sd::core::event::Change::Put(kv(revision, value))];
-        Observed(Event::Changes { changes, revision: Revision(revision), complete: true })
+        observed(Event::Changes { changes, revision: Revision(revision), complete: true })
     };
     for (event, hinted) in [
-        (Observed(Event::ListStarted), 0),
-        (Observed(Event::Page(vec![kv(1, "h:1")])), 0),
-        (Observed(Event::ListEnded { revision: Revision(1), new_epoch: false }), 1),
+        (observed(Event::ListStarted), 0),
+        (observed(Event::Page(vec![kv(1, "h:1")])), 0),
+        (observed(Event::ListEnded { revision: Revision(1), new_epoch: false }), 1),
         (changes(2, "h:1"), 1),
         (changes(3, "h:2"), 2),
         (changes(4, "bad"), 2),
@@ -280,7 +284,7 @@ async fn who_comes_after_the_first_list_is_told_that_there_is_a_document() {
     assert_eq!(early.send(Pulls).await.unwrap(), 0, "there is none yet");
     for event in [Event::ListStarted, Event::ListEnded { revision: Revision(1), new_epoch: false }]
     {
-        registry.send(Observed(event)).await.unwrap();
+        registry.send(observed(event)).await.unwrap();
     }
     registry.send(Subscribe(late.clone().recipient())).await.unwrap();
     assert_eq!(late.send(Pulls).await.unwrap(), 1);

@@ -106,11 +106,15 @@ impl Actor for Tap {
 impl Handler<Observed> for Tap {
     type Result = ResponseFuture<Taken>;
 
-    fn handle(&mut self, Observed(event): Observed, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        Observed { event, arrived }: Observed,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         if matches!(event, Event::ListEnded { .. }) {
             self.lists.fetch_add(1, Ordering::Relaxed);
         }
-        let taking = self.registry.send(Observed(event));
+        let taking = self.registry.send(Observed { event, arrived });
         Box::pin(async { taking.await.unwrap() })
     }
 }

@@ -1,0 +1,55 @@
+use super::*;
+use crate::core::event::Revision;
+use crate::core::render::Piece;
+use crate::core::status::{Connection, OutputKind, Standing};
+use crate::core::value::Target;
+
+fn document(revision: i64, address: &str) -> Document {
+    let target = Target::Address(address.into());
+    Piece::render("web", [&target].into_iter()).alone(Revision(revision))
+}
+
+fn patient() -> SourceBoard {
+    SourceBoard::new("/services/".into(), String::new(), "auto", Duration::from_secs(10))
+}
+
+#[test]
+fn a_document_is_counted_once_however_often_it_is_published() {
+    let board = Board::default();
+    assert!(board.published().is_none());
+    for (revision, address, number) in [(1, "h:1", 1), (2, "h:1", 1), (3, "h:2", 2)] {
+        board.publish(document(revision, address));
+        let published = board.published().expect("published");
+        assert_eq!((published.number, published.document.revision().0), (number, revision));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_fresh_for_as_long_as_it_gives_signs_of_life() {
+    let board = Board::default();
+    let source = board.add_source(patient());
+    let is_fresh = || board.snapshot().sources[0].fresh;
+    assert!(!is_fresh());
+    source.fresh(Clock::now().instant);
+    assert!(is_fresh());
+    tokio::time::advance(Duration::from_secs(11)).await;
+    assert!(!is_fresh());
+    source.fresh(Clock::now().instant);
+    source.lost("http://h:1: refused".into());
+    assert!(!is_fresh(), "what is lost is not fresh, however short ago it was");
+    assert_eq!(board.snapshot().sources[0].connection, Connection::Away);
+}
+
+#[test]
+fn the_snapshot_says_why_the_daemon_is_not_ready() {
+    let board = Board::default();
+    let output = board.add_output(OutputBoard::new(OutputKind::File, "t.json".into()));
+    assert!(!board.snapshot().ready);
+    board.publish(document(1, "h:1"));
+    output.stands(Standing::Active);
+    output.published(Revision(1));
+    assert!(board.snapshot().ready);
+    output.failing(Some("the disk is full".into()));
+    let status = board.snapshot();
+    assert_eq!(status.not_ready_because, ["cannot publish to t.json: the disk is full"]);
+}

@@ -1,0 +1,322 @@
+//! Status: the state of each part of the daemon as of now, for people and programs that look on.
+//!
+//! Pure data, as `/api/v1/status` shows it, and what follows from it: whether the daemon is ready.
+//! Times are those of the host's clock.
+
+use std::time::SystemTime;
+
+use serde::{Serialize, Serializer};
+
+use super::entries::Counts;
+use super::event::Revision;
+use super::guard::Cause;
+
+/// A moment; RFC 3339 in UTC with milliseconds where it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub SystemTime);
+
+impl Time {
+    /// Seconds since 1970, as Prometheus counts them.
+    #[must_use]
+    pub fn unix_seconds(self) -> f64 {
+        self.0.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_rfc3339_millis(self.0))
+    }
+}
+
+/// All of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Of the program.
+    pub version: &'static str,
+    /// When the daemon started.
+    pub started: Time,
+    /// Whether all actors answer.
+    pub healthy: bool,
+    /// Which of them do not.
+    pub unhealthy_because: Vec<String>,
+    /// Whether a complete list is published, and known to be fresh.
+    pub ready: bool,
+    /// Why it is not.
+    pub not_ready_because: Vec<String>,
+    /// What Prometheus gets; `None` before the first complete list.
+    pub published: Option<PublishedStatus>,
+    /// Since when changes wait to be published.
+    pub pending_since: Option<Time>,
+    /// One for each prefix or pattern.
+    pub sources: Vec<SourceStatus>,
+    /// Whether removals are held.
+    pub guard: GuardStatus,
+    /// Where it publishes to.
+    pub outputs: Vec<OutputStatus>,
+}
+
+impl Status {
+    /// All of it in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut said = match &self.published {
+            None => Vec::new(),
+            Some(PublishedStatus { targets, services, revision, .. }) => vec![format!(
+                "revision {revision} published, targets: {targets}, services: {services}"
+            )],
+        };
+        if let Some(HoldStatus { removals, .. }) = self.guard.holding {
+            said.push(format!("the removal of {removals} targets is held"));
+        }
+        let troubles = self.unhealthy_because.iter().chain(&self.not_ready_because);
+        said.extend(troubles.cloned());
+        // systemd takes one line.
+        said.join("; ").replace(['\n', '\r'], " ")
+    }
+}
+
+/// What is known of one source.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceStatus {
+    /// What tells it from the others in metrics and logs: its prefix, or its pattern if another
+    /// one has the same prefix.
+    pub name: String,
+    /// Which keys are its entries.
+    pub key_pattern: String,
+    /// How their values are written.
+    pub value_format: &'static str,
+    /// How it stands with etcd.
+    pub connection: Connection,
+    /// The member that is or was asked last.
+    pub server: Option<String>,
+    /// The version that it says it has.
+    pub server_version: Option<String>,
+    /// Of the cluster, in hexadecimal digits.
+    pub cluster_id: Option<String>,
+    /// Why there is no connection, or no list yet.
+    pub failure: Option<String>,
+    /// When the registry was last known to be what etcd holds.
+    pub fresh_at: Option<Time>,
+    /// Whether that is recent enough to vouch for.
+    pub fresh: bool,
+    /// How far etcd is, as far as it was heard.
+    pub observed_revision: Revision,
+    /// How far the registry is.
+    pub applied_revision: Revision,
+    /// What the registry holds.
+    pub entries: EntriesStatus,
+    /// The last complete list.
+    pub last_list: Option<ListStatus>,
+    /// The last audit that was carried through.
+    pub last_audit: Option<AuditStatus>,
+}
+
+/// How it stands with etcd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connection {
+    /// A member is asked.
+    #[default]
+    Connecting,
+    /// The prefix is listed.
+    Listing,
+    /// The watch stands.
+    Watching,
+    /// No member can be reached, or none gives what it is asked for.
+    Away,
+}
+
+/// How many keys a registry holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EntriesStatus {
+    /// Good ones.
+    pub valid: usize,
+    /// Those that can't become a target.
+    pub quarantined: usize,
+    /// Good ones that wait for room in a budget.
+    pub waiting: usize,
+    /// Keys below the prefix that are not ours.
+    pub ignored: usize,
+    /// Services with an entry.
+    pub services: usize,
+    /// Addresses of all entries.
+    pub targets: usize,
+}
+
+impl From<Counts> for EntriesStatus {
+    fn from(counts: Counts) -> Self {
+        let Counts { services, valid, quarantined, ignored, targets, waiting, .. } = counts;
+        Self { valid, quarantined: quarantined - waiting, waiting, ignored, services, targets }
+    }
+}
+
+/// A list that was complete.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListStatus {
+    /// When.
+    pub time: Time,
+    /// What it took.
+    pub seconds: f64,
+    /// Why it was needed.
+    pub reason: String,
+}
+
+/// An audit that was carried through.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AuditStatus {
+    /// When.
+    pub time: Time,
+    /// How many entries were not as etcd has them.
+    pub differences: usize,
+}
+
+/// What is published.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PublishedStatus {
+    /// Counts the documents since the start, from 1.
+    pub number: u64,
+    /// Since when it is visible.
+    pub time: Time,
+    /// Of etcd.
+    pub revision: Revision,
+    /// Services with a target.
+    pub services: usize,
+    /// Targets.
+    pub targets: usize,
+    /// Its length.
+    pub bytes: usize,
+}
+
+/// What the guard does.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct GuardStatus {
+    /// A removal that is held.
+    pub holding: Option<HoldStatus>,
+    /// How often one was, since the start.
+    pub trips: u64,
+}
+
+/// A removal that is held.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HoldStatus {
+    /// Why.
+    #[serde(serialize_with = "cause")]
+    pub cause: Cause,
+    /// Targets that are published though etcd does not have them.
+    pub removals: usize,
+    /// Targets that etcd has.
+    pub wanted: usize,
+    /// Since when.
+    pub since: Time,
+    /// When they will be let through; `None` for as long as etcd can't be reached.
+    pub until: Option<Time>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn cause<S: Serializer>(cause: &Cause, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match cause {
+        Cause::TooMany => "too_many",
+        Cause::EmptyList => "empty_list",
+    })
+}
+
+/// One of the places that are published to.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutputStatus {
+    /// What it is.
+    pub kind: OutputKind,
+    /// Where; of HTTP, the path below the server's address.
+    pub path: String,
+    /// Whether this process writes there, another one does, or nobody knows yet.
+    pub standing: Standing,
+    /// Why it does not hold what it should.
+    pub failure: Option<String>,
+    /// When it last was written, or found to be right.
+    pub published_at: Option<Time>,
+    /// Of what it holds.
+    pub revision: Option<Revision>,
+    /// How often it was healed since the start.
+    pub healed: u64,
+    /// Whether another program keeps changing it.
+    pub fight: bool,
+}
+
+impl OutputStatus {
+    /// Whether it is known who writes there, or why nobody can.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.standing != Standing::New || self.failure.is_some()
+    }
+}
+
+/// What an output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputKind {
+    /// The target file.
+    File,
+    /// The directory with a file for each service.
+    Directory,
+    /// Discovery by HTTP.
+    Http,
+}
+
+impl OutputKind {
+    /// Its name, as everywhere.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// Who writes an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Nobody has looked yet.
+    #[default]
+    New,
+    /// This process.
+    Active,
+    /// Another process, and this one when that has ended.
+    Standby,
+}
+
+/// What can't be vouched for, each with its reason; none of it if the daemon is ready.
+#[must_use]
+pub fn not_ready(
+    published: Option<&PublishedStatus>,
+    sources: &[SourceStatus],
+    outputs: &[OutputStatus],
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if published.is_none() {
+        reasons.push("no complete list has been published yet".into());
+    }
+    let stale = sources.iter().filter(|source| !source.fresh).map(|source| {
+        let since = source.fresh_at.map(|Time(at)| humantime::format_rfc3339_seconds(at));
+        let since = since.map_or("never was fresh".into(), |at| format!("may be stale since {at}"));
+        let why = source.failure.as_deref().unwrap_or("etcd has given no sign of life");
+        format!("{} {since}: {why}", source.name)
+    });
+    reasons.extend(stale);
+    for output in outputs {
+        let OutputStatus { path, standing, failure, published_at, .. } = output;
+        match failure {
+            Some(failure) => reasons.push(format!("cannot publish to {path}: {failure}")),
+            None if *standing != Standing::Standby && published_at.is_none() => {
+                reasons.push(format!("nothing has been published to {path} yet"));
+            }
+            None => {}
+        }
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests;
