@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tracing::info;
 
@@ -17,14 +18,18 @@ use crate::actors::messages::Unpublished;
 use crate::config::Config;
 use crate::core::guard::{Cause, GuardSettings, Hold};
 use crate::core::schema::Schema;
-use crate::etcd::Server;
+use crate::etcd;
 use crate::file;
+use crate::http::{self, Order, Server};
 use crate::observer::Observer;
 use crate::service;
 use actors::Actors;
 use signals::{Request, Requests};
 
 pub use signals::{outlive_requests, terminated};
+
+/// Orders over HTTP that wait for one another.
+const MOST_ORDERS: usize = 4;
 
 /// Why the daemon ended before it was told to.
 #[derive(Debug, Error)]
@@ -78,6 +83,9 @@ pub enum Error {
     /// An actor died.
     #[error("a part of the program ended on its own")]
     Died,
+    /// It can't listen where it was told to.
+    #[error(transparent)]
+    Listen(#[from] http::Error),
     /// The process can't hear signals.
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
@@ -88,7 +96,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Refusal(_) => 2,
+            Self::Refusal(_) | Self::Listen(http::Error::File(_)) => 2,
             Self::NoList { .. } => 3,
             Self::Refused { .. } => 4,
             _ => 1,
@@ -108,7 +116,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let once = config.once;
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        servers = %config.servers.iter().map(Server::as_str).collect::<Vec<_>>().join(","),
+        servers = %config.servers.iter().map(etcd::Server::as_str).collect::<Vec<_>>().join(","),
         key_pattern = of_sources(&config, |source| source.pattern.as_str()),
         value_format = of_sources(&config, |source| source.format.name()),
         target_file = config.target_file.as_ref().map(|file| file.path().display().to_string()),
@@ -118,6 +126,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let mut requests = Requests::hear().map_err(Error::Signals)?;
     vouch(&config).await?;
     let observer = Observer::default();
+    let (sender, mut orders) = mpsc::channel(MOST_ORDERS);
+    let listen = config.listen.clone().filter(|_| once.is_none());
+    let server = listen.map(|listen| Server::bind(listen, observer.clone(), sender)).transpose()?;
     let actors = Actors::start(config, &observer).await?;
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
@@ -133,11 +144,20 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             request = requests.next() => match request {
                 Request::Relist => actors.relist().await,
                 Request::Release => actors.release().await,
+            },
+            Some(order) = orders.recv() => match order {
+                Order::Relist => actors.relist().await,
+                Order::Release => actors.release().await,
             }
         }
     };
     service::stopping().await;
-    let stopped = actors.stop().await;
+    let close = async {
+        if let Some(server) = server {
+            server.stop().await;
+        }
+    };
+    let (stopped, ()) = tokio::join!(actors.stop(), close);
     ended.and(stopped)
 }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod listen;
 mod output;
 mod parse;
 mod schema;
@@ -18,11 +19,13 @@ use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
 use crate::etcd::{Connector, Patience, Server};
 use crate::file::{TargetDir, TargetFile};
+use crate::http::Listen;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use commands::{
     CheckArgs, Command, CompletionsArgs, DiffArgs, ExplainArgs, ManualArgs, ReadingArgs, Registries,
 };
+pub use listen::{ListenArgs, ListenError};
 pub use output::OutputError;
 pub use parse::Servers;
 pub use schema::{SchemaArgs, SchemaError};
@@ -58,6 +61,8 @@ pub struct Config {
     pub guard: GuardSettings,
     /// How often to look at the file even without a notification.
     pub drift_interval: Duration,
+    /// What to serve over HTTP, and where; `None` for nothing.
+    pub listen: Option<Listen>,
     /// Set to list and publish once and end, within that time.
     pub once: Option<Duration>,
 }
@@ -95,12 +100,15 @@ pub enum ConfigError {
     /// About the files to write.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// About serving over HTTP.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
 }
 
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, security, sources, target, guard, running, command: _ } = self;
+        let Self { etcd, security, sources, target, guard, listen, running, command: _ } = self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -121,7 +129,9 @@ impl Arguments {
             }
         }
         let (servers, connector) = etcd.connector(security)?;
-        let (target_file, target_dir) = output::check(&target)?;
+        let listen = listen.check()?;
+        let is_served = listen.is_some() && !running.once;
+        let (target_file, target_dir) = output::check(&target, is_served)?;
         Ok(Config {
             servers,
             connector,
@@ -137,6 +147,7 @@ impl Arguments {
                 hold: guard.guard_hold,
             },
             drift_interval: target.drift_interval,
+            listen,
             once: running.once.then_some(running.timeout),
         })
     }

@@ -1,6 +1,6 @@
 //! The edge to etcd: connections, pages and watches, in the core's words.
 //!
-//! The only module that knows `etcd_client`, and `rustls` below it. It decides nothing: what a
+//! The only module that knows `etcd_client`. It decides nothing: what a
 //! response means for the registry is for [`session`](crate::core::session) to say. Keys and
 //! values are moved out of the responses, never copied.
 
@@ -26,8 +26,9 @@ use crate::core::session::Header;
 
 use login::Keys;
 
+pub use crate::secrets::Secret;
 pub use connection::{Connection, Connector};
-pub use credentials::{Credentials, CredentialsError, PasswordSource, Secret, is_server_name};
+pub use credentials::{Credentials, CredentialsError, PasswordSource, is_server_name};
 pub use error::Error;
 pub use patience::Patience;
 pub use server::{Server, ServerError};

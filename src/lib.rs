@@ -35,6 +35,8 @@
 //! | [`actors`] | the actors, which carry the decisions out, and their messages |
 //! | [`etcd`] | the edge to etcd, the only module that knows `etcd_client` |
 //! | [`mod@file`] | the edge to the disk, the only module that does file I/O: reading, replacing, locks, links, faults |
+//! | [`http`] | the edge to whoever asks over HTTP: discovery, metrics, health, on a thread of its own |
+//! | [`secrets`] | certificates, keys, passwords and tokens, as read from files |
 //! | [`backoff`] | delays after failures, the only module that knows `backoff` |
 //! | [`commands`] | what the program does instead of running: explain, check, diff, presets; they write nothing |
 //! | [`config`] | the command line and the environment, checked |
@@ -71,8 +73,10 @@ pub mod config;
 pub mod core;
 pub mod etcd;
 pub mod file;
+pub mod http;
 pub mod metrics;
 pub mod observer;
+pub mod secrets;
 pub mod service;
 pub mod telemetry;
 

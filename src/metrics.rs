@@ -180,10 +180,11 @@ impl Metrics {
         }
     }
 
-    /// A request was answered with this code; `handler` is one of a few names, never a path that
+    /// A request was answered with this code; `handler` is one of a few routes, never a path that
     /// somebody has asked for.
-    pub fn http_request(&self, handler: &'static str, code: u16) {
-        self.http_requests.get_or_create(&HttpLabels { handler, code }).inc();
+    pub fn http_request(&self, handler: &str, code: u16) {
+        let labels = HttpLabels { handler: handler.to_owned(), code };
+        self.http_requests.get_or_create(&labels).inc();
     }
 }
 

@@ -39,10 +39,10 @@ pub async fn tell(board: Arc<Board>) {
     let mut said = board.snapshot().summary();
     send(vec![Message::Ready, Message::Status(said.clone())]).await;
     let watchdog = sd_notify::watchdog_enabled();
-    let mut looks = interval(watchdog.map_or(PERIOD, |watchdog| PERIOD.min(watchdog / 4)));
+    let mut ticks = interval(watchdog.map_or(PERIOD, |watchdog| PERIOD.min(watchdog / 4)));
     let mut fed = Instant::now();
     loop {
-        looks.tick().await;
+        ticks.tick().await;
         let mut messages = Vec::new();
         let summary = board.snapshot().summary();
         if summary != said {

@@ -221,11 +221,11 @@ impl Source {
         let span = source_span(&config.sources, schema);
         let registry = Registry::new(Arc::clone(schema)).within(span.clone());
         let registry = registry.observed_by(observer.clone()).start();
-        let (observed, settings) = (registry.clone().recipient(), config.clone());
+        let (to_registry, settings) = (registry.clone().recipient(), config.clone());
         let (to_watch, of_watcher, seen) = (prefix.clone(), span.clone(), observer.clone());
         let watcher = EtcdWatcher::start_in_arbiter(&threads.etcd.handle(), move |_| {
             let Config { servers, connector, max_entries, .. } = settings;
-            EtcdWatcher::new(servers, connector, to_watch, max_entries, observed)
+            EtcdWatcher::new(servers, connector, to_watch, max_entries, to_registry)
                 .within(of_watcher)
                 .observed_by(seen)
         });
@@ -274,7 +274,7 @@ fn persister(
         (None, []) => unreachable!("there is one source at least"),
     };
     let mut persister = Persister::new(config.debounce, rendering)
-        .observed_by(observer, false)
+        .observed_by(observer, config.listen.is_some())
         .guarded(config.guard, config.once.is_some())
         .confirming(confirming);
     if let Some(file) = config.target_file.clone() {

@@ -7,6 +7,7 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser};
 
 use super::commands::Command;
+use super::listen::ListenArgs;
 use super::parse::{self, Servers};
 use super::security::SecurityArgs;
 use super::sources::SourcesArgs;
@@ -40,6 +41,9 @@ pub struct Arguments {
     /// What is not believed at once.
     #[command(flatten)]
     pub guard: GuardArgs,
+    /// What is served over HTTP.
+    #[command(flatten)]
+    pub listen: ListenArgs,
     /// How the program runs.
     #[command(flatten)]
     pub running: RunningArgs,

@@ -49,7 +49,10 @@ pub enum OutputError {
     #[error("--target-file {}: that is a directory; give the path of a file in it", .0.display())]
     IsDirectory(PathBuf),
     /// The daemon would do nothing.
-    #[error("nothing is left to write: give --target-file PATH, or --target-dir DIR, or both")]
+    #[error(
+        "nothing is left to write: give --target-file PATH, or --target-dir DIR, or both, or \
+         --listen ADDR (but for --once)"
+    )]
     Nothing,
     /// There is no path.
     #[error("nothing is left to compare: give --target-file PATH, or --target-dir DIR, or both")]
@@ -71,9 +74,10 @@ pub enum OutputError {
     },
 }
 
-/// The target file and the target directory, at least one of them.
+/// The target file and the target directory, at least one of them unless the document is served.
 pub(super) fn check(
     args: &TargetArgs,
+    is_served: bool,
 ) -> Result<(Option<TargetFile>, Option<TargetDir>), OutputError> {
     let path = &args.target_file;
     let is_off = args.no_target_file || path.as_os_str().is_empty();
@@ -84,7 +88,7 @@ pub(super) fn check(
     }
     let directory = directory.map(|path| TargetDir::new(path, args.file_mode, args.force));
     match (&file, &directory) {
-        (None, None) => return Err(OutputError::Nothing),
+        (None, None) if !is_served => return Err(OutputError::Nothing),
         (None, _) if args.in_place => return Err(OutputError::NothingInPlace),
         (Some(file), Some(directory)) if is_inside(file, directory.path()) => {
             let (file, directory) = (file.path().to_owned(), directory.path().to_owned());
@@ -150,7 +154,7 @@ mod tests {
     fn check_args(arguments: &[&str]) -> Result<(Option<TargetFile>, Option<TargetDir>), String> {
         let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
         let args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        check(&args.target).map_err(|error| error.to_string())
+        check(&args.target, args.listen.listen.is_some()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -162,6 +166,7 @@ mod tests {
             (&["--target-dir", path][..], (true, true)),
             (&["--target-dir", path, "--no-target-file"][..], (false, true)),
             (&["--target-dir", path, "--target-file", ""][..], (false, true)),
+            (&["--no-target-file", "--listen", "[::1]:0"][..], (false, false)),
         ] {
             let (file, directory) = check_args(arguments).expect("valid");
             assert_eq!((file.is_some(), directory.is_some()), outputs, "{arguments:?}");

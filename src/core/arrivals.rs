@@ -21,13 +21,12 @@ impl Arrivals {
     /// This arrived, and is applied now. A list counts for nothing: when what it has was written,
     /// nobody knows.
     pub fn arrive(&mut self, event: &Event, at: Instant) {
-        match event {
-            Event::Changes { complete, .. } => {
-                let begun = self.newest.filter(|_| !self.whole);
-                (self.newest, self.whole) = (Some(begun.unwrap_or(at)), *complete);
-            }
-            _ => (self.newest, self.whole) = (None, true),
-        }
+        let Event::Changes { complete, .. } = event else {
+            (self.newest, self.whole) = (None, true);
+            return;
+        };
+        let begun = self.newest.filter(|_| !self.whole);
+        (self.newest, self.whole) = (Some(begun.unwrap_or(at)), *complete);
     }
 
     /// What arrived last has changed the document.

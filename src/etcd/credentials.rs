@@ -4,18 +4,17 @@
 //! The files are read for each connection anew, so that certificates and passwords can be
 //! changed while the daemon runs.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fmt, io};
 
 use etcd_client::{Identity, TlsOptions};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
 use super::Server;
-use crate::file;
+use crate::secrets::{self, BadFile, Certificates, Secret, bad};
 
 /// What the command line says about TLS and about the user.
 #[derive(Clone, Debug, Default)]
@@ -49,42 +48,12 @@ impl fmt::Display for PasswordSource {
     }
 }
 
-/// Text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes the text into keeping.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text, for whom it is meant.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// What is wrong with a file that was named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CredentialsError {
     /// It can't be read, or does not hold what it should.
-    #[error("{flag} {}: {reason}", path.display())]
-    File {
-        /// Which one.
-        flag: &'static str,
-        /// Where it is.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    File(#[from] BadFile),
     /// There is nobody to trust.
     #[error("{0}; give the authority that signs the servers' certificates with --cacert")]
     NoRoots(String),
@@ -118,7 +87,7 @@ impl Credentials {
                 PasswordSource::File(path) => read_password(path)?,
                 PasswordSource::Variable(password) => password.clone(),
             };
-            Ok((name.clone(), password))
+            Ok::<_, CredentialsError>((name.clone(), password))
         });
         Ok(Ready { tls, login: login.transpose()? })
     }
@@ -146,22 +115,12 @@ impl Credentials {
             None => config.with_no_client_auth(),
             Some((cert, key)) => {
                 let (cert_pem, certs) = read_certificates("--cert", cert)?;
-                let (key_pem, private_key) = read_key(key)?;
+                let key_pem = secrets::read("--key", key)?;
+                let private_key = secrets::private_key("--key", key, &key_pem)?;
                 options = options.identity(Identity::from_pem(cert_pem, key_pem));
-                config.with_client_auth_cert(certs, private_key).map_err(|error| match error {
-                    rustls::Error::InconsistentKeys(_) => {
-                        let cert = cert.display();
-                        bad(
-                            "--key",
-                            key,
-                            format!("not the key of the certificate in --cert {cert}"),
-                        )
-                    }
-                    rustls::Error::InvalidCertificate(error) => {
-                        bad("--cert", cert, format!("not a valid certificate: {error}"))
-                    }
-                    error => bad("--key", key, format!("not a usable key: {error}")),
-                })?
+                config
+                    .with_client_auth_cert(certs, private_key)
+                    .map_err(|error| secrets::unfit(error, ("--cert", cert), ("--key", key)))?
             }
         };
         config.alpn_protocols.push(b"h2".to_vec());
@@ -179,7 +138,7 @@ fn read_roots(path: &Path) -> Result<RootCertStore, CredentialsError> {
     let (_, certificates) = read_certificates("--cacert", path)?;
     let mut roots = RootCertStore::empty();
     match roots.add_parsable_certificates(certificates) {
-        (0, _) => Err(bad("--cacert", path, "no certificate in it that can be read")),
+        (0, _) => Err(bad("--cacert", path, "no certificate in it that can be read").into()),
         _ => Ok(roots),
     }
 }
@@ -195,64 +154,16 @@ fn system_roots() -> Result<RootCertStore, CredentialsError> {
     Err(CredentialsError::NoRoots(format!("this system trusts no certificate authority{why}")))
 }
 
-/// The parser's own words repeat what they are about, and that may be a key.
-const DAMAGED: &str = "not a PEM file, or a damaged one";
-
-type Certificates = Vec<CertificateDer<'static>>;
-
 fn read_certificates(
     flag: &'static str,
     path: &Path,
 ) -> Result<(Vec<u8>, Certificates), CredentialsError> {
-    let pem = read(flag, path)?;
-    let certificates: Result<Certificates, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            let found = match PrivateKeyDer::from_pem_slice(&pem) {
-                Ok(_) => "no certificate in it, but a private key",
-                Err(_) => "no certificate in it (-----BEGIN CERTIFICATE-----)",
-            };
-            Err(bad(flag, path, found))
-        }
-        Ok(certificates) => Ok((pem, certificates)),
-        Err(_) => Err(bad(flag, path, DAMAGED)),
-    }
-}
-
-fn read_key(path: &Path) -> Result<(Vec<u8>, PrivateKeyDer<'static>), CredentialsError> {
-    const FLAG: &str = "--key";
-    let pem = read(FLAG, path)?;
-    let text = String::from_utf8_lossy(&pem);
-    if text.contains("BEGIN ENCRYPTED") || text.contains("4,ENCRYPTED") {
-        let advice = "the key is encrypted; decrypt it (openssl pkey) and protect the file";
-        return Err(bad(FLAG, path, advice));
-    }
-    match PrivateKeyDer::from_pem_slice(&pem) {
-        Ok(key) => Ok((pem, key)),
-        Err(pem::Error::NoItemsFound) => {
-            Err(bad(FLAG, path, "no private key in it (-----BEGIN PRIVATE KEY-----)"))
-        }
-        Err(_) => Err(bad(FLAG, path, DAMAGED)),
-    }
+    let pem = secrets::read(flag, path)?;
+    let certificates = secrets::certificates(flag, path, &pem)?;
+    Ok((pem, certificates))
 }
 
 fn read_password(path: &Path) -> Result<Secret, CredentialsError> {
     const FLAG: &str = "--password-file";
-    let text = String::from_utf8(read(FLAG, path)?);
-    // The error of the conversion would carry the bytes.
-    let text = text.map_err(|_| bad(FLAG, path, "not UTF-8"))?;
-    let line =
-        text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
-    if line.is_empty() {
-        return Err(bad(FLAG, path, "it is empty"));
-    }
-    Ok(Secret::new(line.to_owned()))
-}
-
-fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, CredentialsError> {
-    file::read_small(path).map_err(|error: io::Error| bad(flag, path, error.to_string()))
-}
-
-fn bad(flag: &'static str, path: &Path, reason: impl Into<String>) -> CredentialsError {
-    CredentialsError::File { flag, path: path.to_owned(), reason: reason.into() }
+    Ok(secrets::line(FLAG, path, secrets::read(FLAG, path)?)?)
 }

@@ -68,9 +68,9 @@ impl Page<'_> {
         )?;
         let help = "Whether a complete list is published and known to be fresh";
         self.one("ready", help, flag(*ready))?;
-        let held = guard.holding.map_or(0, |hold| hold.removals);
+        let removals = guard.holding.map_or(0, |hold| hold.removals);
         self.one("guard_active", "Whether a mass removal is held", flag(guard.holding.is_some()))?;
-        self.one("guard_held_removals", "Targets that are published though etcd does not have them, since the guard holds their removal", number(held))?;
+        self.one("guard_held_removals", "Targets that are published though etcd does not have them, since the guard holds their removal", number(removals))?;
         let (help, kind) = ("Mass removals that were held", MetricType::Counter);
         let encoder = self.0.encode_descriptor("guard_trips", help, None, kind)?;
         ConstCounter::new(guard.trips).encode(encoder)?;

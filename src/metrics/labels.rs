@@ -82,7 +82,7 @@ pub(super) struct DriftLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct HttpLabels {
-    pub(super) handler: &'static str,
+    pub(super) handler: String,
     pub(super) code: u16,
 }
 

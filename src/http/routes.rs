@@ -1,0 +1,33 @@
+//! Which handler answers what.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::answer::text;
+use super::{Context, gate, health, lifecycle, metrics};
+
+/// What probes ask, who have neither token nor name.
+pub(super) const HEALTH: [&str; 4] = ["/-/healthy", "/healthz", "/-/ready", "/readyz"];
+
+/// All of them.
+pub(super) fn all(context: Context) -> Router {
+    Router::new()
+        .route("/-/healthy", get(health::healthy))
+        .route("/healthz", get(health::healthy))
+        .route("/-/ready", get(health::ready))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
+        .route("/-/release", post(lifecycle::release))
+        .route("/-/relist", post(lifecycle::relist))
+        .fallback(nothing)
+        .layer(from_fn_with_state(context.clone(), gate::pass))
+        .with_state(context)
+}
+
+async fn nothing() -> Response {
+    let known = "nothing is here; see /metrics, /sd, /-/healthy and /-/ready";
+    text(StatusCode::NOT_FOUND, known)
+}
