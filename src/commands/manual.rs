@@ -17,7 +17,8 @@ use crate::config::{Arguments, ManualArgs};
 const MANUAL: &str = "etcd-sd manual";
 
 /// Where there is more to read than in a manual page.
-const SEE_ALSO: &str = "README.md and docs/operating.md, in /usr/share/doc/etcd-sd or beside the source.";
+const SEE_ALSO: &str =
+    "README.md and docs/operating.md, in /usr/share/doc/etcd-sd or beside the source.";
 
 pub(super) fn run(args: &ManualArgs) -> Result<i32, Error> {
     let page = page(args.command.as_deref())?;
