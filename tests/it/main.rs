@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod actors;
+mod alerts;
 mod audit;
 mod auth;
 mod bursts;
