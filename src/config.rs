@@ -129,7 +129,7 @@ impl Arguments {
             }
         }
         let (servers, connector) = etcd.connector(security)?;
-        let listen = listen.check()?;
+        let listen = listen.check(sources.shard)?;
         let is_served = listen.is_some() && !running.once;
         let (target_file, target_dir) = output::check(&target, is_served)?;
         Ok(Config {
