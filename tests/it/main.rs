@@ -32,6 +32,7 @@ mod model;
 mod notices;
 mod once;
 mod outage;
+mod packaging;
 mod proxied;
 mod publishing;
 mod quarantine;
