@@ -15,7 +15,14 @@ fn script(shell: Shell) -> Vec<u8> {
     let mut command = Arguments::command();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
-    generate(shell, &mut command, name, &mut script);
+    generate(shell, &mut command, &name, &mut script);
+    if shell == Shell::Bash {
+        // clap_complete 4.6 takes a hyphen in the program's name for the start of a command where
+        // it completes those, and not where it looks which one there is.
+        let (taken, meant) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
+        let text = String::from_utf8_lossy(&script);
+        script = text.replace(&taken, &meant).into_bytes();
+    }
     script
 }
 
