@@ -26,6 +26,7 @@ mod embedded_faults;
 mod exhausted;
 mod files;
 mod guard;
+mod history;
 mod listing;
 mod members;
 mod model;
