@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::support::backend::{Etcd, on_real, run};
 use crate::support::daemon::Daemon;
@@ -50,8 +51,10 @@ fn names<'t>(text: &'t str, before: &str) -> BTreeSet<&'t str> {
 struct Scene {
     etcd: Etcd,
     file: TargetFile,
+    journal: PathBuf,
     daemon: Daemon,
     address: String,
+    _home: TempDir,
     /// What promtool is to test: states, and what fires in them.
     tests: String,
     seen: Vec<Scrape>,
@@ -65,9 +68,13 @@ impl Scene {
         let file = TargetFile::new();
         let mut args = vec!["--listen", "127.0.0.1:0", "--debounce", "10ms"];
         args.extend(["--dial-timeout", "500ms", "--max-targets-per-service", "1"]);
+        let home = tempfile::tempdir().unwrap();
+        let journal = home.path().join("changes.jsonl");
+        args.extend(["--journal", journal.to_str().unwrap()]);
         let daemon = Daemon::start(&etcd, &file, &args);
         let address = daemon.wait_for_log("listening").await.text("address");
-        Self { etcd, file, daemon, address, tests: String::new(), seen: Vec::new() }
+        let (tests, seen) = (String::new(), Vec::new());
+        Self { etcd, file, journal, daemon, address, tests, seen, _home: home }
     }
 
     /// Waits until a metric has a value.
@@ -142,6 +149,14 @@ async fn every_alert_fires_on_what_a_daemon_exports_and_is_silent_while_all_is_w
     let waiting = scene.shows("etcd_sd_entries", "state=\"waiting\"", 1.0).await;
     scene.fires(&["EtcdSdNoRoom"], &well, Some(&waiting));
     scene.etcd.delete("/services/s0/2").await;
+
+    let path = scene.journal.clone();
+    fs::remove_file(&path).and_then(|()| fs::create_dir(&path)).unwrap();
+    scene.etcd.put("/services/s1/1", "10.0.0.4:80").await;
+    let gaps = scene.shows("etcd_sd_journal_failing", "", 1.0).await;
+    scene.fires(&["EtcdSdJournalFailing"], &well, Some(&gaps));
+    fs::remove_dir(&path).unwrap();
+    let well = scene.shows("etcd_sd_journal_failing", "", 0.0).await;
 
     let path = scene.file.path().to_owned();
     fs::remove_file(&path).and_then(|()| fs::create_dir(&path)).unwrap();
