@@ -22,7 +22,7 @@ use crate::core::history::is_line;
 use crate::core::schema::Schema;
 use crate::etcd;
 use crate::file::{self, JournalFile};
-use crate::history::History;
+use crate::history::{History, LeaseSettings};
 use crate::http::{self, Order, Server};
 use crate::observer::Observer;
 use crate::service;
@@ -176,7 +176,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 /// What becomes of the targets, if anybody wants to know; what is published once has no history.
 fn history(config: &Config) -> io::Result<Option<History>> {
     let is_wanted = config.journal.is_some() || config.listen.is_some();
-    let start = || History::start(config.sources.clone(), config.journal.clone());
+    let leases = config.journal.as_ref().map(|_| LeaseSettings {
+        servers: config.servers.clone(),
+        connector: config.connector.clone(),
+        prefix: config.sources[0].pattern.prefix().clone(),
+    });
+    let start = || History::start(config.sources.clone(), config.journal.clone(), leases);
     (is_wanted && config.once.is_none()).then(start).transpose()
 }
 

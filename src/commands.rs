@@ -5,16 +5,19 @@
 //! | `explain` | what becomes of one key and its value |
 //! | `check` | the registry in numbers, and what is quarantined in it |
 //! | `diff` | the files beside what they should hold |
+//! | `history` | what became of which target, from the journal |
 //! | `presets` | the value formats |
 //! | `read` | the registry, read once by the daemon's own watcher |
 
 mod check;
 mod diff;
 mod explain;
+mod history;
 mod presets;
 mod read;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -54,7 +57,10 @@ pub enum Error {
     /// The value was to come from there.
     #[error("cannot read the value from standard input")]
     Input(#[source] io::Error),
-    /// A target file can't be looked at.
+    /// There is none to read.
+    #[error("there is no journal {}; give the path that the daemon's --journal has", .0.display())]
+    NoJournal(PathBuf),
+    /// A target file or a journal can't be looked at.
     #[error(transparent)]
     File(#[from] file::Error),
     /// The output can't be written.
@@ -67,7 +73,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Config(_) | Self::NoBase64(_) => 2,
+            Self::Config(_) | Self::NoBase64(_) | Self::NoJournal(_) => 2,
             Self::Etcd(_) | Self::NoList { .. } => 3,
             Self::NoKey(_) | Self::Input(_) | Self::File(_) | Self::Print(_) => 1,
         }
@@ -83,6 +89,7 @@ pub async fn run(command: Command) -> Result<i32, Error> {
         Command::Explain(args) => explain::run(*args).await,
         Command::Check(args) => check::run(*args).await,
         Command::Diff(args) => diff::run(*args).await,
+        Command::History(args) => history::run(&args),
     }
 }
 

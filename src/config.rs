@@ -25,7 +25,7 @@ use crate::http::Listen;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use commands::{CheckArgs, Command, DiffArgs, ExplainArgs, ReadingArgs, Registries};
-pub use journal::JournalArgs;
+pub use journal::{HistoryArgs, JournalArgs};
 pub use listen::{ListenArgs, ListenError};
 pub use output::OutputError;
 pub use parse::Servers;
@@ -132,7 +132,11 @@ impl Arguments {
                 return Err(ConfigError::TooShort { flag, given });
             }
         }
-        let (servers, connector) = etcd.connector(security)?;
+        let (servers, mut connector) = etcd.connector(security)?;
+        let journal = journal.settings();
+        if journal.is_some() {
+            connector = connector.with_leases();
+        }
         let listen = listen.check()?;
         let is_served = listen.is_some() && !running.once;
         let (target_file, target_dir) = output::check(&target, is_served)?;
@@ -150,7 +154,7 @@ impl Arguments {
                 min: guard.guard_min,
                 hold: guard.guard_hold,
             },
-            journal: journal.settings(),
+            journal,
             drift_interval: target.drift_interval,
             listen,
             once: running.once.then_some(running.timeout),

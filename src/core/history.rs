@@ -6,6 +6,7 @@
 
 mod attribution;
 mod line;
+mod table;
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,6 +18,7 @@ use super::value::{Labels, Target};
 
 pub use attribution::{Attribution, Publish};
 pub use line::{Line, Note, Outline, is_line};
+pub use table::{Row, Widths};
 
 /// A point in time, in milliseconds since 1970, UTC. Shown as RFC 3339 has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +45,29 @@ impl fmt::Display for Millis {
         // The last millisecond of the year 9999, beyond which there is no such text.
         let shown = Duration::from_millis(self.0.min(253_402_300_799_999));
         humantime::format_rfc3339_millis(UNIX_EPOCH + shown).fmt(f)
+    }
+}
+
+/// A point in time, as people say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// So long before now.
+    Ago(Duration),
+    /// Then.
+    At(Millis),
+}
+
+impl Moment {
+    /// When that is.
+    #[must_use]
+    pub fn at(self, now: Millis) -> Millis {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => {
+                let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+                Millis(now.0.saturating_sub(ago))
+            }
+        }
     }
 }
 
