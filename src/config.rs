@@ -137,7 +137,7 @@ impl Arguments {
         if journal.is_some() {
             connector = connector.with_leases();
         }
-        let listen = listen.check()?;
+        let listen = listen.check(sources.shard)?;
         let is_served = listen.is_some() && !running.once;
         let (target_file, target_dir) = output::check(&target, is_served)?;
         Ok(Config {

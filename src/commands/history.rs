@@ -44,7 +44,6 @@ pub(super) fn run(args: &HistoryArgs) -> Result<i32, Error> {
         }
         None => print(|out| write(out, &mut found.by_ref().peekable(), args.json))?,
     }
-    drop(found);
     report(&selection, failed)
 }
 

@@ -19,6 +19,7 @@
 //! | [`render`] | the bytes of the document, and how a file differs from it |
 //! | [`summary`] | what one reading of the registry came to, in numbers |
 //! | [`file_name`] | which file of a target directory is a service's |
+//! | [`shard`] | which of several Prometheis a target is for |
 //! | [`split`] | which files of a target directory to write, and in which order |
 //! | [`paging`] | how many keys the next page of a list asks for |
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
@@ -61,6 +62,7 @@ pub mod render;
 pub mod schema;
 mod service;
 pub mod session;
+pub mod shard;
 pub mod split;
 pub mod status;
 pub mod summary;

@@ -121,6 +121,8 @@ pub struct SourceStatus {
     pub observed_revision: Revision,
     /// How far the registry is.
     pub applied_revision: Revision,
+    /// Changes that were received and that the registry has not taken yet.
+    pub queued: usize,
     /// What the registry holds.
     pub entries: EntriesStatus,
     /// The last complete list.

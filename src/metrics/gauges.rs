@@ -131,6 +131,9 @@ impl Page<'_> {
         let of = |value: fn(&SourceStatus) -> f64| {
             sources.iter().map(move |source| ([("source", &*source.name)], value(source)))
         };
+        let queued = of(|source| number(source.queued));
+        let help = "Changes that were received and that the registry has not taken yet";
+        self.each("queued_changes", help, queued)?;
         let connected = of(|source| {
             flag(source.connection != Connection::Away && source.server_version.is_some())
         });

@@ -46,7 +46,7 @@ impl Telling {
             Written::Now { .. } => PublishResult::Written,
             Written::Before | Written::Elsewhere => PublishResult::Unchanged,
         });
-        if let Written::Now { took, .. } = publication.written {
+        if let Written::Now { took, files: 1.. } = publication.written {
             metrics.wrote(took);
         }
         if let Some(revision) = revision.filter(|_| done.failed.is_none()) {
