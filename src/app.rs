@@ -25,6 +25,7 @@ use crate::file::{self, JournalFile};
 use crate::history::{History, LeaseSettings};
 use crate::http::{self, Order, Server};
 use crate::observer::Observer;
+use crate::prometheus;
 use crate::service;
 use actors::Actors;
 use signals::{Request, Requests};
@@ -89,7 +90,7 @@ pub enum Error {
     #[error("a part of the program ended on its own")]
     Died,
     /// There can be no thread.
-    #[error("cannot start a thread for the history of targets")]
+    #[error("cannot start a thread")]
     Thread(#[source] io::Error),
     /// It can't listen where it was told to.
     #[error(transparent)]
@@ -138,6 +139,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let (sender, mut orders) = mpsc::channel(MOST_ORDERS);
     let listen = config.listen.clone().filter(|_| once.is_none());
     let server = listen.map(|listen| Server::bind(listen, observer.clone(), sender)).transpose()?;
+    if let Some(url) = config.prometheus.clone().filter(|_| once.is_none()) {
+        let watching =
+            prometheus::watch(url, config.target_file.clone(), Arc::clone(&observer.board));
+        watching.map_err(Error::Thread)?;
+    }
     let actors = Actors::start(config, &observer).await?;
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;

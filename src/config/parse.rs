@@ -6,6 +6,7 @@ use crate::core::history::{Millis, Moment};
 use crate::core::key::{Prefix, PrefixError};
 use crate::etcd::{Server, ServerError};
 use crate::file::Mode;
+use crate::prometheus::{Url, UrlError};
 
 /// No duration may be longer: whoever wants more means something else.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,6 +39,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Ok(_) => Err("longer than a day; give a duration such as 250ms, 2s or 5m".into()),
         Err(error) => Err(format!("{error}; give a duration such as 250ms, 2s or 5m")),
     }
+}
+
+pub(super) fn prometheus_url(text: &str) -> Result<Url, UrlError> {
+    Url::parse(text)
 }
 
 pub(super) fn ratio(text: &str) -> Result<f64, String> {
