@@ -26,7 +26,9 @@ use crate::http::Listen;
 use crate::prometheus::Url;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
-pub use commands::{CheckArgs, Command, DiffArgs, ExplainArgs, ReadingArgs, Registries};
+pub use commands::{
+    CheckArgs, Command, CompletionsArgs, DiffArgs, ExplainArgs, ManualArgs, ReadingArgs, Registries,
+};
 pub use journal::{HistoryArgs, JournalArgs};
 pub use listen::{ListenArgs, ListenError};
 pub use output::OutputError;

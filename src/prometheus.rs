@@ -17,8 +17,10 @@ use tokio::time::{Instant as Moment, sleep_until};
 use tracing::{debug, info, warn};
 
 use crate::board::{Board, Shown};
+use crate::clock;
 use crate::core::loaded::{Judge, Own, Seen, State};
-use crate::core::status::{PrometheusStatus, Time};
+use crate::core::status::PrometheusStatus;
+use crate::core::time::Millis;
 use crate::file::TargetFile;
 use crate::telemetry::{Foreign, seconds};
 use client::Client;
@@ -58,7 +60,7 @@ struct Task {
     board: Arc<Board>,
     judge: Judge,
     /// Since when it is as it is.
-    since: SystemTime,
+    since: Millis,
     /// The oldest change that is not known to be loaded, by its arrival.
     unloaded: Option<Instant>,
     /// What the last one took from its arrival.
@@ -73,7 +75,7 @@ impl Task {
             file,
             board,
             judge: Judge::new(Instant::now()),
-            since: SystemTime::now(),
+            since: clock::now(),
             unloaded: None,
             lag: None,
         }
@@ -123,7 +125,7 @@ impl Task {
             self.unloaded = None;
         }
         if is_news {
-            self.since = SystemTime::now();
+            self.since = clock::now();
             self.say();
         }
         self.board.prometheus(self.status());
@@ -217,7 +219,7 @@ impl Task {
                 State::Unreachable { reason } => Some(reason.clone()),
                 _ => None,
             },
-            since: Time(self.since),
+            since: self.since,
             load_lag_seconds: self.lag.map(|lag| lag.as_secs_f64()),
         }
     }

@@ -6,10 +6,10 @@ use std::iter::Peekable;
 use std::mem;
 
 use super::{Error, count, print};
+use crate::clock::now;
 use crate::config::HistoryArgs;
 use crate::core::history::{Line, Millis, Note, Row, Widths};
 use crate::file::{self, journal_files, read_lines};
-use crate::history::now;
 
 /// The columns are as wide as so many rows need.
 const MEASURED: usize = 1000;

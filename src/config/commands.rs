@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
+use clap_complete::Shell;
 
 use super::args::EtcdArgs;
 use super::journal::HistoryArgs;
@@ -65,6 +66,12 @@ pub enum Command {
     /// no journal. Lines that are none are counted, and said there too.
     #[command(after_long_help = HISTORY_EXAMPLES)]
     History(Box<HistoryArgs>),
+    /// Print the completions of a shell
+    #[command(after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program, or of one of its commands
+    #[command(after_long_help = MANUAL_EXAMPLES)]
+    Manual(ManualArgs),
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -99,6 +106,18 @@ Examples:
 or an object with targets and labels), cause, publish (null, or an object with number, time,
 revision). A note of the journal has time and note: started, listed, dropped (changes that have no
 line), stopped.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  etcd-sd completions bash >/usr/share/bash-completion/completions/etcd-sd
+  etcd-sd completions zsh >/usr/share/zsh/vendor-completions/_etcd-sd
+  etcd-sd completions fish >/usr/share/fish/vendor_completions.d/etcd-sd.fish
+  source <(etcd-sd completions bash)                  in this shell alone";
+
+const MANUAL_EXAMPLES: &str = "\
+Examples:
+  etcd-sd manual | man -l -
+  etcd-sd manual diff >/usr/share/man/man1/etcd-sd-diff.1";
 
 /// What to explain.
 #[derive(Clone, Debug, Args)]
@@ -151,6 +170,22 @@ pub struct DiffArgs {
     pub reading: ReadingArgs,
 }
 
+/// Which shell.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell that is to complete
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Which page.
+#[derive(Clone, Debug, Args)]
+pub struct ManualArgs {
+    /// One of the commands; the program itself if none is given
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
 /// What to read once, and for how long to try.
 #[derive(Clone, Debug, Args)]
 pub struct ReadingArgs {
@@ -201,7 +236,11 @@ impl Command {
         match self {
             Self::Check(args) => Some(args.reading.log_level),
             Self::Diff(args) => Some(args.reading.log_level),
-            Self::Explain(_) | Self::History(_) | Self::Presets => None,
+            Self::Explain(_)
+            | Self::History(_)
+            | Self::Presets
+            | Self::Completions(_)
+            | Self::Manual(_) => None,
         }
     }
 }
