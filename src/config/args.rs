@@ -10,6 +10,7 @@ use super::commands::Command;
 use super::journal::JournalArgs;
 use super::listen::ListenArgs;
 use super::parse::{self, Servers};
+use super::prometheus::PrometheusArgs;
 use super::security::SecurityArgs;
 use super::sources::SourcesArgs;
 use crate::file::Mode;
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// What is served over HTTP.
     #[command(flatten)]
     pub listen: ListenArgs,
+    /// Who reads it.
+    #[command(flatten)]
+    pub prometheus: PrometheusArgs,
     /// How the program runs.
     #[command(flatten)]
     pub running: RunningArgs,

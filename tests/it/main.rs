@@ -28,6 +28,7 @@ mod files;
 mod guard;
 mod history;
 mod listing;
+mod loaded;
 mod members;
 mod model;
 mod notices;
