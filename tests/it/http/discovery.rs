@@ -26,8 +26,8 @@ async fn the_list_is_refused_before_it_is_complete_and_whole_from_then_on(etcd: 
         "127.0.0.1:0",
         "--log-format",
         "json",
-        "--guard-min",
-        "100",
+        "--guard-ratio",
+        "1",
     ]);
     let address = address(&daemon).await;
 
