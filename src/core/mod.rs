@@ -31,6 +31,7 @@
 //! | [`debounce`] | when a burst of changes is over |
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
 //! | [`guard`] | whether to believe that so many targets are gone |
+//! | [`history`] | what became of which target, why, and which publish carried it |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
 //! | [`status`] | how each part of the daemon stands, and whether it is ready |
 //! | [`throttle`] | how many warnings a second are still of use |
@@ -47,6 +48,7 @@ pub mod event;
 pub mod file_name;
 pub mod format;
 pub mod guard;
+pub mod history;
 pub mod key;
 pub mod liveness;
 pub mod paging;

@@ -19,6 +19,7 @@ use super::event::Revision;
 
 pub use diff::{Comparison, Difference, GroupDifference};
 pub use joined::Joined;
+pub(in crate::core) use parse::Index;
 pub use parse::NoDocument;
 pub use piece::Piece;
 pub use shares::Shares;

@@ -24,6 +24,7 @@ mod embedded_faults;
 mod exhausted;
 mod files;
 mod guard;
+mod history;
 mod http;
 mod listing;
 mod members;

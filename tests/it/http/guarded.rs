@@ -49,7 +49,7 @@ async fn only_who_has_the_token_is_answered_and_files_are_read_anew(etcd: Etcd) 
     let basic = "Basic eDpvcGVuLXNlc2FtZS0wMTIzNDU2Nzg5";
     let metrics = ask(&authority, "GET /metrics", &[("Authorization", basic)]).await.unwrap();
     assert_eq!(metrics.status, 200);
-    for headers in [&[][..], &[("Authorization", "Bearer x")], &[("Authorization", TOKEN)]] {
+    for headers in [&[][..], &[("Authorization", "Bearer x")], &[("Authorization", OTHER)]] {
         for path in ["/sd", "/metrics", "/", "/-/release", "/nowhere"] {
             let unknown = ask(&authority, &format!("GET {path}"), headers).await.unwrap();
             assert_eq!(unknown.status, 401, "{path}");

@@ -14,7 +14,8 @@ async fn the_guard_is_released_and_a_list_asked_for_only_if_that_is_allowed_and_
         (0..30).map(|n| (format!("/services/web/{n}"), format!("10.0.0.{n}:80"))).collect();
     etcd.put_all(&entries).await;
     let listen = ["--listen", "127.0.0.1:0"];
-    let forbidding = Daemon::start(&etcd, &TargetFile::new(), &listen);
+    let other_file = TargetFile::new();
+    let forbidding = Daemon::start(&etcd, &other_file, &listen);
     let daemon = Daemon::start(&etcd, &file, &[&listen[..], &["--enable-lifecycle"]].concat());
     file.follows(&etcd).await;
 
