@@ -78,11 +78,9 @@ fn try_serve(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
         group.bench_function(BenchmarkId::new("memcpy", size), |bencher| {
             bencher.iter(|| black_box(&mut copy).copy_from_slice(black_box(&whole)));
         });
-        for (name, path, header) in [
-            ("all", "/sd", ""),
-            ("all_packed", "/sd", PACKED),
-            ("shard", "/sd?shard=0&of=3", ""),
-        ] {
+        for (name, path, header) in
+            [("all", "/sd", ""), ("all_packed", "/sd", PACKED), ("shard", "/sd?shard=0&of=3", "")]
+        {
             assert!(client.get(path, header)? > 0);
             group.bench_function(BenchmarkId::new(name, size), |bencher| {
                 bencher.iter(|| client.get(path, header));

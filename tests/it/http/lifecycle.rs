@@ -28,7 +28,7 @@ async fn the_guard_is_released_and_a_list_asked_for_only_if_that_is_allowed_and_
     etcd.delete_prefix("/services/").await;
     eventually(SOON, "the guard holds", async || {
         let metrics = ask(&address, "GET /metrics", &[]).await.text();
-        ensure(metrics.contains("\netcd_sd_guard_active 1\n"), || metrics)
+        ensure(metrics.contains("\netcd_sd_guard_active 1"), || metrics)
     })
     .await;
     for foreign in [
