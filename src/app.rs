@@ -23,7 +23,7 @@ use crate::core::schema::Schema;
 use crate::etcd;
 use crate::file::{self, JournalFile};
 use crate::history::History;
-use crate::http::{self, Order, Server};
+use crate::http::{self, Inspected, Order, Server};
 use crate::observer::Observer;
 use crate::service;
 use actors::Actors;
@@ -137,8 +137,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let observer = Observer::new(history.as_ref().map(History::sender).unwrap_or_default());
     let (sender, mut orders) = mpsc::channel(MOST_ORDERS);
     let listen = config.listen.clone().filter(|_| once.is_none());
-    let server = listen.map(|listen| Server::bind(listen, observer.clone(), sender)).transpose()?;
+    let inspected = Inspected::new(config.servers.clone(), config.connector.clone());
+    let inspected = Arc::new(inspected);
+    let bind = |listen| Server::bind(listen, observer.clone(), Arc::clone(&inspected), sender);
+    let server = listen.map(bind).transpose()?;
     let actors = Actors::start(config, &observer).await?;
+    inspected.open(actors.inspected());
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
     }

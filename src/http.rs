@@ -14,14 +14,18 @@
 //! | `token`, `tls`, `renewed` | secrets that are read anew when their files change |
 //! | `routes` | what is answered by which handler |
 //! | `health`, `metrics`, `sd`, `lifecycle` | the handlers |
+//! | `api` | `/api/v1`: state, services, quarantine and changes, as JSON |
+//! | `page` | `/`: the same for people |
 
 mod answer;
+mod api;
 mod connections;
 mod gate;
 mod health;
 mod lifecycle;
 mod listen;
 mod metrics;
+mod page;
 mod patience;
 mod renewed;
 mod routes;
@@ -47,6 +51,7 @@ use sd::Kept;
 use serve::Serving;
 use token::Token;
 
+pub use api::{Inspected, Source};
 pub use listen::{Address, Error, Listen};
 
 /// How long requests under way may take once the daemon stops.
@@ -74,6 +79,7 @@ pub struct Server {
 struct Context {
     settings: Arc<Listen>,
     observer: Observer,
+    inspected: Arc<Inspected>,
     /// Whether only programs on this host can ask.
     is_local: bool,
     token: Option<Arc<Renewed<Token>>>,
@@ -94,6 +100,7 @@ impl Server {
     pub fn bind(
         listen: Listen,
         observer: Observer,
+        inspected: Arc<Inspected>,
         orders: mpsc::Sender<Order>,
     ) -> Result<Self, Error> {
         let token = listen.token.clone().map(Token::read).transpose()?;
@@ -107,8 +114,16 @@ impl Server {
         let kept = Arc::<Kept>::default();
         let published = observer.board.watch_published();
         let tidying = Arc::clone(&kept).tidy(published);
-        let context =
-            Context { settings, observer, is_local, token, kept, orders, stopping: stops };
+        let context = Context {
+            settings,
+            observer,
+            inspected,
+            is_local,
+            token,
+            kept,
+            orders,
+            stopping: stops,
+        };
         let runtime = Builder::new_current_thread()
             .enable_all()
             // For what takes long: a few at a time, so that the actors find a processor.

@@ -24,6 +24,7 @@ use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
 use crate::core::session::RelistReason;
 use crate::file::{TargetDir, TargetFile};
+use crate::http;
 use crate::observer::Observer;
 use crate::telemetry::source_span;
 
@@ -49,7 +50,7 @@ pub(super) struct Actors {
 
 /// The actors of one source.
 struct Source {
-    prefix: String,
+    schema: Arc<Schema>,
     watcher: Addr<EtcdWatcher>,
     registry: Addr<Registry>,
     auditor: Addr<Auditor>,
@@ -86,6 +87,16 @@ impl Actors {
         let actors = Self { sources, merger, persister, drift, threads, path, guard: config.guard };
         actors.watch(&observer.board);
         Ok(actors)
+    }
+
+    /// What requests may look into.
+    pub(super) fn inspected(&self) -> Vec<http::Source> {
+        let inspected = self.sources.iter().map(|source| http::Source {
+            schema: Arc::clone(&source.schema),
+            instances: source.registry.clone().recipient(),
+            quarantined: source.registry.clone().recipient(),
+        });
+        inspected.collect()
     }
 
     /// From now on the board says whether they answer.
@@ -194,7 +205,7 @@ impl Actors {
             let failure = source.watcher.send(LastFailure).await.ok().flatten();
             failures.extend(failure.map(|failure| match &self.sources[..] {
                 [_] => failure,
-                _ => format!("{}: {failure}", source.prefix),
+                _ => format!("{}: {failure}", source.schema.pattern.prefix()),
             }));
         }
         (!failures.is_empty()).then(|| failures.join("; "))
@@ -243,7 +254,7 @@ impl Source {
         });
         let hints = Subscribe(auditor.clone().recipient());
         watcher.send(hints).await.map_err(|_| Error::Died)?;
-        Ok(Self { prefix: prefix.to_string(), watcher, registry, auditor })
+        Ok(Self { schema: Arc::clone(schema), watcher, registry, auditor })
     }
 
     fn is_alive(&self) -> bool {

@@ -61,6 +61,8 @@ pub struct InstancePlace {
 pub struct InstancesPage {
     /// In the order of their places.
     pub rows: Vec<Instance>,
+    /// About how many bytes their texts have.
+    pub bytes: usize,
     /// Where the next page begins; `None` if this is the last one.
     pub next: Option<InstancePlace>,
 }
@@ -118,6 +120,8 @@ pub enum QuarantinePlace {
 pub struct QuarantinePage {
     /// In the order of their places.
     pub rows: Vec<HeldOut>,
+    /// About how many bytes their texts have.
+    pub bytes: usize,
     /// How many there are in all.
     pub total: usize,
     /// Where the next page begins; `None` if this is the last one.

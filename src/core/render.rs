@@ -102,6 +102,13 @@ impl Document {
         found.ok().map(|at| &self.pieces[at])
     }
 
+    /// Its services after the one called `job`, or all of them.
+    #[must_use]
+    pub fn pieces_after(&self, job: Option<&str>) -> &[Piece] {
+        let is_before = |piece: &Piece| job.is_some_and(|job| piece.job() <= job);
+        &self.pieces[self.pieces.partition_point(is_before)..]
+    }
+
     /// The revision of etcd that it shows.
     #[must_use]
     pub fn revision(&self) -> Revision {

@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::answer::text;
-use super::{Context, gate, health, lifecycle, metrics, sd};
+use super::{Context, api, gate, health, lifecycle, metrics, page, sd};
 
 /// What probes ask, who have neither token nor name.
 pub(super) const HEALTH: [&str; 4] = ["/-/healthy", "/healthz", "/-/ready", "/readyz"];
@@ -23,12 +23,14 @@ pub(super) fn all(context: Context) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/-/release", post(lifecycle::release))
         .route("/-/relist", post(lifecycle::relist))
+        .merge(api::routes())
+        .merge(page::routes())
         .fallback(nothing)
         .layer(from_fn_with_state(context.clone(), gate::pass))
         .with_state(context)
 }
 
 async fn nothing() -> Response {
-    let known = "nothing is here; see /metrics, /sd, /-/healthy and /-/ready";
+    let known = "nothing is here; see /, /metrics, /sd, /api/v1/status, /-/healthy and /-/ready";
     text(StatusCode::NOT_FOUND, known)
 }

@@ -26,7 +26,7 @@ impl Entries {
     pub fn instances(&self, query: &InstancesQuery) -> InstancesPage {
         let InstancesQuery { service: wanted, search, after, limit } = query;
         let mut page = InstancesPage::default();
-        let (mut looked_at, mut bytes) = (0, 0);
+        let mut looked_at = 0;
         let is_plain = self.schema.pattern.is_plain();
         let parents = if is_plain {
             // The parent is the service.
@@ -47,11 +47,11 @@ impl Entries {
                 for (name, entry) in entries {
                     let row = self.instance(parent, name, entry, search.as_ref());
                     if let Some(row) = row {
-                        bytes += row.key.len() + Cost::of(row.target.as_ref()).bytes;
+                        page.bytes += row.key.len() + Cost::of(row.target.as_ref()).bytes;
                         page.rows.push(row);
                     }
                     looked_at += 1;
-                    if looked_at >= LOOKED_AT || page.rows.len() >= *limit || bytes >= BYTES {
+                    if looked_at >= LOOKED_AT || page.rows.len() >= *limit || page.bytes >= BYTES {
                         let name = Some(name.clone());
                         page.next = Some(InstancePlace { parent: parent.clone(), name });
                         return page;
@@ -89,12 +89,11 @@ impl Entries {
             Some(QuarantinePlace::Key(key)) => Bound::Excluded(&**key),
             _ => Bound::Unbounded,
         };
-        let mut bytes = 0;
         for (key, &revision) in self.invalid_keys.range::<[u8], _>((after, Bound::Unbounded)) {
-            if page.rows.len() >= query.limit.min(LOOKED_AT) || bytes >= BYTES {
+            if page.rows.len() >= query.limit.min(LOOKED_AT) || page.bytes >= BYTES {
                 return true;
             }
-            bytes += key.len();
+            page.bytes += key.len();
             page.next = Some(QuarantinePlace::Key(key.to_vec()));
             if let Key::Invalid(reason) = self.schema.classify(key) {
                 let (key, reason) = (key.to_vec(), reason.into());
@@ -107,12 +106,11 @@ impl Entries {
 
     /// Returns whether the page is full.
     fn add_held_out(&self, after: Bound<Name>, limit: usize, page: &mut QuarantinePage) -> bool {
-        let mut bytes = 0;
         for (parent, name) in self.ledger.held_out.range((after, Bound::Unbounded)) {
-            if page.rows.len() >= limit.min(LOOKED_AT) || bytes >= BYTES {
+            if page.rows.len() >= limit.min(LOOKED_AT) || page.bytes >= BYTES {
                 return true;
             }
-            bytes += parent.len() + name.len();
+            page.bytes += parent.len() + name.len();
             page.next = Some(QuarantinePlace::Entry(parent.clone(), name.clone()));
             page.rows.extend(self.held_out(parent, name));
         }
