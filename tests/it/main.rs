@@ -27,6 +27,7 @@ mod exhausted;
 mod files;
 mod guard;
 mod history;
+mod http;
 mod listing;
 mod loaded;
 mod members;
