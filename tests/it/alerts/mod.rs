@@ -14,7 +14,7 @@ use crate::support::backend::{Etcd, on_real, run};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::process::{command, program};
-use crate::support::prometheus::promtool_3;
+use crate::support::prometheus::{Prometheus, prometheus, promtool_3};
 use crate::support::ran::{Ran, ends};
 use crate::support::wait::{SOON, ensure, eventually};
 use series::Scrape;
@@ -177,8 +177,27 @@ async fn every_alert_fires_on_what_a_daemon_exports_and_is_silent_while_all_is_w
     .await;
     scene.fires(&["EtcdSdDriftFight"], &well, Some(&fighting));
 
+    with_prometheus(&mut scene).await;
+
     promtool_agrees(&scene).await;
     everything_that_is_named_is_exported(&scene);
+}
+
+/// Another daemon, which asks a Prometheus: in the other states it would be chance whether that
+/// has loaded the newest document.
+async fn with_prometheus(scene: &mut Scene) {
+    let file = TargetFile::new();
+    let prometheus = Prometheus::start_discovering(&prometheus(), file.path()).await;
+    let url = prometheus.url();
+    let args = ["--listen", "127.0.0.1:0", "--prometheus-url", &url];
+    let daemon = Daemon::start(&scene.etcd, &file, &args);
+    scene.address = daemon.wait_for_log("listening").await.text("address");
+    let loaded = scene.shows("etcd_sd_prometheus_loaded", "", 1.0).await;
+    let older = loaded.but("etcd_sd_prometheus_loaded", "", "0x40");
+    scene.fires(&["EtcdSdPublishedNotLoaded"], &loaded, Some(&older));
+    drop(prometheus);
+    let away = scene.shows("etcd_sd_prometheus_up", "", 0.0).await;
+    scene.fires(&["EtcdSdPrometheusUnreachable"], &loaded, Some(&away));
 }
 
 /// What takes long, or can't be had from a real etcd: the figures alone are made up.
