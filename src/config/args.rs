@@ -67,8 +67,8 @@ Signals: SIGTERM and SIGINT write what is pending and stop, a second one stops a
 SIGHUP reads certificates and the password anew, connects and lists anew;
 SIGUSR1 lets the removals through that the guard holds.
 
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or a target file that is not
-ours, 3 no complete list from etcd in time (--once, explain, check, diff), 4 too many
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or a target file or journal that is
+not ours, 3 no complete list from etcd in time (--once, explain, check, diff), 4 too many
 targets would be removed (--once), 5 diff: the files are not what etcd has, 6 explain: the
 entry is not published, check: something is quarantined.
 
