@@ -29,6 +29,7 @@ mod guard;
 mod history;
 mod http;
 mod listing;
+mod loaded;
 mod members;
 mod model;
 mod notices;
