@@ -30,6 +30,7 @@ mod model;
 mod notices;
 mod once;
 mod outage;
+mod page;
 mod proxied;
 mod publishing;
 mod quarantine;
