@@ -83,7 +83,7 @@ fn deletes(event: Event) -> Event {
         return event;
     };
     let changes = changes.into_iter().map(|change| match change {
-        Change::Put(kv) => Change::Delete { key: kv.key, mod_revision: kv.mod_revision },
+        Change::Put(kv) => Change::Delete { key: kv.key, mod_revision: kv.mod_revision, lease: 0 },
         delete @ Change::Delete { .. } => delete,
     });
     Event::Changes { changes: changes.collect(), revision, complete }

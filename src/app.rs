@@ -5,6 +5,7 @@ mod health;
 mod signals;
 
 use std::future::Future;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +18,11 @@ use tracing::info;
 use crate::actors::messages::Unpublished;
 use crate::config::Config;
 use crate::core::guard::{Cause, GuardSettings, Hold};
+use crate::core::history::is_line;
 use crate::core::schema::Schema;
 use crate::etcd;
-use crate::file;
+use crate::file::{self, JournalFile};
+use crate::history::History;
 use crate::http::{self, Inspected, Order, Server};
 use crate::observer::Observer;
 use crate::service;
@@ -28,6 +31,8 @@ use signals::{Request, Requests};
 
 pub use signals::{outlive_requests, terminated};
 
+/// The journal's last lines take no longer than this.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Orders over HTTP that wait for one another.
 const MOST_ORDERS: usize = 4;
 
@@ -83,12 +88,15 @@ pub enum Error {
     /// An actor died.
     #[error("a part of the program ended on its own")]
     Died,
+    /// There can be no thread.
+    #[error("cannot start a thread for the history of targets")]
+    Thread(#[source] io::Error),
     /// It can't listen where it was told to.
     #[error(transparent)]
     Listen(#[from] http::Error),
     /// The process can't hear signals.
     #[error("cannot listen for signals")]
-    Signals(#[source] std::io::Error),
+    Signals(#[source] io::Error),
 }
 
 impl Error {
@@ -125,7 +133,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     );
     let mut requests = Requests::hear().map_err(Error::Signals)?;
     vouch(&config).await?;
-    let observer = Observer::default();
+    let history = history(&config).map_err(Error::Thread)?;
+    let observer = Observer::new(history.as_ref().map(History::sender).unwrap_or_default());
     let (sender, mut orders) = mpsc::channel(MOST_ORDERS);
     let listen = config.listen.clone().filter(|_| once.is_none());
     let inspected = Inspected::new(config.servers.clone(), config.connector.clone());
@@ -162,7 +171,17 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         }
     };
     let (stopped, ()) = tokio::join!(actors.stop(), close);
+    if let Some(history) = history {
+        history.stop(HISTORY_TIMEOUT).await;
+    }
     ended.and(stopped)
+}
+
+/// What becomes of the targets, if anybody wants to know; what is published once has no history.
+fn history(config: &Config) -> io::Result<Option<History>> {
+    let is_wanted = config.journal.is_some() || config.listen.is_some();
+    let start = || History::start(config.sources.clone(), config.journal.clone());
+    (is_wanted && config.once.is_none()).then(start).transpose()
 }
 
 fn of_sources(config: &Config, say: impl Fn(&Schema) -> &str) -> String {
@@ -173,10 +192,15 @@ fn of_sources(config: &Config, say: impl Fn(&Schema) -> &str) -> String {
 /// wrong with the files is tried again and again, once the daemon runs.
 async fn vouch(config: &Config) -> Result<(), Error> {
     let (file, directory) = (config.target_file.clone(), config.target_dir.clone());
+    let journal = config.journal.as_ref().map(|journal| journal.path.clone());
     let vouching = spawn_blocking(move || {
         let of_file = file.map_or(Ok(()), |file| file.locate()?.vouch());
         let of_directory = directory.map_or(Ok(()), |directory| directory.vouch());
-        [of_file, of_directory].into_iter().filter_map(Result::err).find(file::Error::is_refusal)
+        let of_journal = journal.map_or(Ok(()), |path| JournalFile::vouch(&path, is_line));
+        [of_file, of_directory, of_journal]
+            .into_iter()
+            .filter_map(Result::err)
+            .find(file::Error::is_refusal)
     });
     match vouching.await {
         Ok(Some(error)) => Err(Error::Refusal(error)),

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::core::guard::Hold;
 use crate::core::render::Document;
 use crate::core::status::{GuardStatus, HoldStatus, PublishedStatus, Status, Time, not_ready};
+use crate::history;
 
 pub use output::OutputBoard;
 pub use pulse::Pulse;
@@ -29,6 +30,7 @@ pub struct Board {
     actors: Mutex<Vec<Arc<Pulse>>>,
     persisting: Mutex<Persisting>,
     published: watch::Sender<Option<Arc<Published>>>,
+    history: history::Sender,
 }
 
 /// What the persister writes down.
@@ -52,6 +54,14 @@ pub struct Published {
 
 impl Default for Board {
     fn default() -> Self {
+        Self::new(history::Sender::default())
+    }
+}
+
+impl Board {
+    /// An empty one, with this history.
+    #[must_use]
+    pub fn new(history: history::Sender) -> Self {
         Self {
             started: SystemTime::now(),
             sources: Mutex::default(),
@@ -59,11 +69,10 @@ impl Default for Board {
             actors: Mutex::default(),
             persisting: Mutex::default(),
             published: watch::Sender::new(None),
+            history,
         }
     }
-}
 
-impl Board {
     /// Adds a source, which writes there from now on.
     pub fn add_source(&self, source: SourceBoard) -> Arc<SourceBoard> {
         let source = Arc::new(source);
@@ -169,6 +178,7 @@ impl Board {
             sources,
             guard,
             outputs,
+            journal: self.history.journal(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod journal;
 mod listen;
 mod output;
 mod parse;
@@ -19,10 +20,12 @@ use crate::core::guard::GuardSettings;
 use crate::core::schema::Schema;
 use crate::etcd::{Connector, Patience, Server};
 use crate::file::{TargetDir, TargetFile};
+use crate::history::JournalSettings;
 use crate::http::Listen;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use commands::{CheckArgs, Command, DiffArgs, ExplainArgs, ReadingArgs, Registries};
+pub use journal::JournalArgs;
 pub use listen::{ListenArgs, ListenError};
 pub use output::OutputError;
 pub use parse::Servers;
@@ -57,6 +60,8 @@ pub struct Config {
     pub debounce: Debounce,
     /// Which removals are too many to be believed.
     pub guard: GuardSettings,
+    /// Where to write down what becomes of each target; `None` for nowhere.
+    pub journal: Option<JournalSettings>,
     /// How often to look at the file even without a notification.
     pub drift_interval: Duration,
     /// What to serve over HTTP, and where; `None` for nothing.
@@ -106,7 +111,8 @@ pub enum ConfigError {
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, security, sources, target, guard, listen, running, command: _ } = self;
+        let Self { etcd, security, sources, target, guard, listen, journal, running, command: _ } =
+            self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -127,7 +133,7 @@ impl Arguments {
             }
         }
         let (servers, connector) = etcd.connector(security)?;
-        let listen = listen.check()?;
+        let listen = listen.check(sources.shard)?;
         let is_served = listen.is_some() && !running.once;
         let (target_file, target_dir) = output::check(&target, is_served)?;
         Ok(Config {
@@ -144,6 +150,7 @@ impl Arguments {
                 min: guard.guard_min,
                 hold: guard.guard_hold,
             },
+            journal: journal.settings(),
             drift_interval: target.drift_interval,
             listen,
             once: running.once.then_some(running.timeout),

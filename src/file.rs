@@ -14,6 +14,7 @@
 //! | `lock` | the right to write: [`Lock`] |
 //! | `directory` | [`TargetDir`]: a file for each service |
 //! | `manifest` | which files of a target directory are ours |
+//! | `journal` | [`JournalFile`]: a file that grows by lines, and is rotated |
 //! | `identity` | what tells files apart without reading them, and whose they are |
 //! | `error` | [`Error`]: what could not be done, why, and what helps |
 //! | `small` | certificates and passwords |
@@ -25,6 +26,7 @@ mod directory;
 mod error;
 mod identity;
 mod in_place;
+mod journal;
 mod link;
 mod lock;
 mod manifest;
@@ -39,6 +41,7 @@ pub use compare::Drift;
 pub use directory::{Batch, Found, Inventory, Order, TargetDir};
 pub use error::{Cause, Error};
 pub use identity::{Access, DirectoryId, Identity, Mode, Owner};
+pub use journal::{JournalFile, journal_files, read_lines};
 pub use link::Route;
 pub use lock::{Asked, Lock};
 pub use manifest::{Manifest, Unusable};

@@ -29,6 +29,7 @@ mod page;
 mod patience;
 mod renewed;
 mod routes;
+mod sd;
 mod serve;
 mod tls;
 mod token;
@@ -46,6 +47,7 @@ use tracing::{info, warn};
 
 use crate::observer::Observer;
 use renewed::Renewed;
+use sd::Kept;
 use serve::Serving;
 use token::Token;
 
@@ -81,6 +83,8 @@ struct Context {
     /// Whether only programs on this host can ask.
     is_local: bool,
     token: Option<Arc<Renewed<Token>>>,
+    /// What was computed for `/sd`.
+    kept: Arc<Kept>,
     orders: mpsc::Sender<Order>,
     /// `true` from the moment when the daemon stops: what goes on and on must end then.
     stopping: watch::Receiver<bool>,
@@ -107,8 +111,19 @@ impl Server {
         let (stopping, stops) = watch::channel(false);
         let (done, stopped) = oneshot::channel();
         let settings = Arc::new(listen);
-        let context =
-            Context { settings, observer, inspected, is_local, token, orders, stopping: stops };
+        let kept = Arc::<Kept>::default();
+        let published = observer.board.watch_published();
+        let tidying = Arc::clone(&kept).tidy(published);
+        let context = Context {
+            settings,
+            observer,
+            inspected,
+            is_local,
+            token,
+            kept,
+            orders,
+            stopping: stops,
+        };
         let runtime = Builder::new_current_thread()
             .enable_all()
             // For what takes long: a few at a time, so that the actors find a processor.
@@ -117,6 +132,7 @@ impl Server {
             .map_err(Error::Thread)?;
         let run = move || {
             runtime.block_on(async {
+                tokio::spawn(tidying);
                 match tokio::net::TcpListener::from_std(listener) {
                     Ok(listener) => Serving::new(context, tls).run(listener).await,
                     Err(error) => warn!(%error, "cannot listen"),

@@ -41,6 +41,7 @@
 //! | [`commands`] | what the program does instead of running: explain, check, diff, presets; they write nothing |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
+//! | [`history`] | what became of which target, and the journal of it, on threads of its own |
 //! | [`observer`], [`board`], [`metrics`] | what the actors tell about themselves, for all who look on |
 //! | [`service`] | the edge to systemd: readiness, status, watchdog |
 //! | [`telemetry`] | logs |
@@ -73,6 +74,7 @@ pub mod config;
 pub mod core;
 pub mod etcd;
 pub mod file;
+pub mod history;
 pub mod http;
 pub mod metrics;
 pub mod observer;

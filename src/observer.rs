@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::board::{Board, OutputBoard, SourceBoard};
 use crate::core::schema::Schema;
 use crate::core::status::OutputKind;
+use crate::history;
 use crate::metrics::{Metrics, OutputMetrics, SourceMetrics};
 use crate::telemetry::source_name;
 
@@ -19,16 +20,24 @@ pub struct Observer {
     pub metrics: Arc<Metrics>,
     /// How things stand.
     pub board: Arc<Board>,
+    /// What becomes of which target.
+    pub history: history::Sender,
 }
 
 impl Default for Observer {
     fn default() -> Self {
-        let board = Arc::<Board>::default();
-        Self { metrics: Arc::new(Metrics::new(&board)), board }
+        Self::new(history::Sender::default())
     }
 }
 
 impl Observer {
+    /// One with this history.
+    #[must_use]
+    pub fn new(history: history::Sender) -> Self {
+        let board = Arc::new(Board::new(history.clone()));
+        Self { metrics: Arc::new(Metrics::new(&board)), board, history }
+    }
+
     /// That of one of the sources, which is heard of at least once in `patience` while all is well.
     #[must_use]
     pub fn source(
@@ -41,7 +50,9 @@ impl Observer {
         let metrics = self.metrics.of_source(&name);
         let pattern = source.pattern.as_str().to_owned();
         let board = SourceBoard::new(name, pattern, source.format.name(), patience);
-        SourceObserver { metrics, board: self.board.add_source(board) }
+        let number = sources.iter().position(|other| std::ptr::eq(Arc::as_ptr(other), source));
+        let history = self.history.of_source(number.unwrap_or_default());
+        SourceObserver { metrics, board: self.board.add_source(board), history }
     }
 
     /// That of an output.
@@ -59,12 +70,15 @@ pub struct SourceObserver {
     pub metrics: SourceMetrics,
     /// How it stands.
     pub board: Arc<SourceBoard>,
+    /// What becomes of its targets.
+    pub history: history::Sender,
 }
 
 impl Default for SourceObserver {
     fn default() -> Self {
         let board = SourceBoard::new(String::new(), String::new(), "", Duration::MAX);
-        Self { metrics: SourceMetrics::default(), board: Arc::new(board) }
+        let history = history::Sender::default();
+        Self { metrics: SourceMetrics::default(), board: Arc::new(board), history }
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Disk {
     pub(super) outputs: Vec<Held>,
     /// What was last published.
     pub(super) document: Option<Document>,
+    /// How many documents were, each of other bytes than the one before it.
+    pub(super) number: u64,
     /// Holds back removals that are too many to be believed.
     pub(super) guard: Guard,
     /// Whether it is for this once: then a document that would need the guard is refused, and
@@ -53,6 +55,8 @@ pub(super) struct Confirmed {
 pub(super) struct Report {
     /// The registry had no document to give.
     pub(super) not_ready: bool,
+    /// There was a document to publish, and every output is another process's.
+    pub(super) is_elsewhere: bool,
     /// The document would remove too much.
     pub(super) refused: Option<Hold>,
     /// For each output what was done.
@@ -96,6 +100,7 @@ pub(super) async fn work(
     .await;
     let wants = task.wants_document() || (report.has_drift() && disk.document.is_some());
     if !wants || !disk.has_use_for_a_document() {
+        report.is_elsewhere = wants && disk.is_standby();
         return (disk, report);
     }
     let rendered = registry.send(Render).await.ok().flatten();
@@ -134,6 +139,11 @@ impl Disk {
         let is_differing =
             |held: &&Held| held.standing == Standing::StandBy { is_right: Some(false) };
         self.outputs.iter().find(is_differing).map(|held| held.output.as_ref())
+    }
+
+    /// Whether another process writes all that there is to write.
+    fn is_standby(&self) -> bool {
+        self.outputs.iter().all(|held| matches!(held.standing, Standing::StandBy { .. }))
     }
 
     fn has_use_for_a_document(&self) -> bool {
@@ -219,6 +229,8 @@ impl Disk {
         }
         if is_published {
             self.guard.published(&document, now);
+            let is_same = |before: &Document| before.same_bytes(&document);
+            self.number += u64::from(!self.document.as_ref().is_some_and(is_same));
             self.document = Some(document);
             if !report.has_failed() {
                 self.shown = self.unseen_since.take();

@@ -14,6 +14,7 @@ use super::busy::Busy;
 use super::messages::{Audit, Dirty, Observed, Render, Subscribe, Taken};
 use crate::core::arrivals::Arrivals;
 use crate::core::event::Event;
+use crate::core::history::Note;
 use crate::core::quarantine::Quarantine;
 use crate::core::registry::{self, Applied, Listed};
 use crate::core::schema::Schema;
@@ -72,7 +73,8 @@ impl Registry {
     /// Tells there what it holds.
     #[must_use]
     pub fn observed_by(self, observer: SourceObserver) -> Self {
-        Self { observer, ..self }
+        let state = if observer.history.is_on() { self.state.capturing() } else { self.state };
+        Self { state, observer, ..self }
     }
 
     fn hint(&self) {
@@ -138,6 +140,13 @@ impl Registry {
             ignored = counts.ignored,
             "listed"
         );
+        if listed.first {
+            self.observer.history.note(Note::Listed {
+                prefix: self.schema.pattern.prefix().to_string(),
+                revision: listed.revision.0,
+                targets: counts.targets,
+            });
+        }
         if listed.first && counts.valid + counts.quarantined == 0 {
             warn!(
                 prefix = %self.schema.pattern.prefix(),
@@ -189,14 +198,18 @@ impl Handler<Observed> for Registry {
         let _within = self.span.clone().entered();
         let _busy = Busy::begin("registry", name(&event));
         self.arrivals.arrive(&event, arrived);
-        let Applied { changed, quarantined, admitted, lookups, listed, discarded } =
-            self.state.apply(event);
+        let applied = self.state.apply(event);
+        let Applied { changed, quarantined, admitted, lookups, listed, .. } = applied;
         let is_list = listed.is_some();
         if let Some(listed) = listed {
             self.report(&listed);
         }
+        self.observer.history.changes(applied.captures);
+        if let Some(relisted) = applied.relisted {
+            self.observer.history.relisted(relisted);
+        }
         // Freeing a large registry would hold this thread for long.
-        if let Some(discarded) = discarded {
+        if let Some(discarded) = applied.discarded {
             tokio::task::spawn_blocking(move || drop(discarded));
         }
         for quarantine in &quarantined {
@@ -235,6 +248,9 @@ impl Handler<Render> for Registry {
         let _within = self.span.clone().entered();
         let _busy = Busy::begin("registry", "the document");
         let document = self.state.render();
+        if document.is_some() {
+            self.observer.history.rendered();
+        }
         MessageResult(document.map(|document| document.arrived(self.arrivals.take())))
     }
 }

@@ -30,8 +30,8 @@ use crate::telemetry::source_span;
 
 /// A stop takes no longer than both of these: for the watchers to pass on what they have
 /// received, and for the last write, be the disk as slow as it may.
-const WATCHER_TIMEOUT: Duration = Duration::from_secs(2);
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(8);
+const WATCHER_TIMEOUT: Duration = Duration::from_millis(1500);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(7500);
 
 /// And `--once` waits no longer than this, after its time is over, for a write under way.
 const LAST_WRITE: Duration = Duration::from_millis(500);

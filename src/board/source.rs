@@ -29,6 +29,7 @@ struct State {
     fresh: Option<Instant>,
     observed: Revision,
     applied: Revision,
+    queued: usize,
     counts: Counts,
     last_list: Option<ListStatus>,
     last_audit: Option<AuditStatus>,
@@ -125,6 +126,11 @@ impl SourceBoard {
         (state.applied, state.counts) = (revision, counts);
     }
 
+    /// So many changes are on their way to the registry.
+    pub fn queued(&self, changes: usize) {
+        lock(&self.state).queued = changes;
+    }
+
     /// An audit was carried through.
     pub fn audited(&self, differences: usize) {
         let time = Time(SystemTime::now());
@@ -147,6 +153,7 @@ impl SourceBoard {
             fresh: state.connection != Connection::Away && state.fresh.is_some_and(is_recent),
             observed_revision: state.observed.max(state.applied),
             applied_revision: state.applied,
+            queued: state.queued,
             entries: EntriesStatus::from(state.counts),
             last_list: state.last_list.clone(),
             last_audit: state.last_audit,

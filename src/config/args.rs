@@ -7,6 +7,7 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser};
 
 use super::commands::Command;
+use super::journal::JournalArgs;
 use super::listen::ListenArgs;
 use super::parse::{self, Servers};
 use super::security::SecurityArgs;
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// What is not believed at once.
     #[command(flatten)]
     pub guard: GuardArgs,
+    /// What is written down.
+    #[command(flatten)]
+    pub journal: JournalArgs,
     /// What is served over HTTP.
     #[command(flatten)]
     pub listen: ListenArgs,

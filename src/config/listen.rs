@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use thiserror::Error;
 
+use crate::core::shard::Shard;
 use crate::http::{Address, Listen};
 
 /// What is served over HTTP, and to whom.
@@ -63,8 +64,8 @@ pub enum ListenError {
 }
 
 impl ListenArgs {
-    /// Checks that the flags fit together. The files are read when the daemon starts.
-    pub(super) fn check(self) -> Result<Option<Listen>, ListenError> {
+    /// Checks that the flags fit together, and to `--shard`. The files are read when the daemon starts.
+    pub(super) fn check(self, shard: Option<Shard>) -> Result<Option<Listen>, ListenError> {
         let Self { listen, listen_cert, listen_key, listen_token_file, .. } = self;
         let Some(address) = listen else {
             let given = [
@@ -91,6 +92,7 @@ impl ListenArgs {
             address,
             identity,
             token: listen_token_file,
+            shard,
             expose_values: self.expose_values,
             enable_lifecycle: self.enable_lifecycle,
         }))
@@ -107,7 +109,7 @@ mod tests {
     fn check(arguments: &[&str]) -> Result<Option<Listen>, String> {
         let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
         let args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        args.listen.check().map_err(|error| error.to_string())
+        args.listen.check(None).map_err(|error| error.to_string())
     }
 
     #[test]

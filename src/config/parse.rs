@@ -63,3 +63,34 @@ pub(super) fn file_mode(text: &str) -> Result<Mode, String> {
         "give permissions in octal, for reading and writing, that let the owner read: 0644, 0640".into()
     })
 }
+
+/// A journal that is rotated more often than that is of no use to anybody.
+const SMALLEST_SIZE: u64 = 64 << 10;
+
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 7] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("", 1),
+    ];
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text[digits.len()..].trim_start();
+    let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    let size = digits.parse::<u64>().ok().zip(factor);
+    match size.and_then(|(number, factor)| number.checked_mul(factor)) {
+        Some(size) if size >= SMALLEST_SIZE => Ok(size),
+        Some(_) => Err("give at least 64KiB".into()),
+        None => Err("give a size such as 64MiB, 500kB or 1GiB".into()),
+    }
+}
+
+pub(super) fn keep(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(keep) if keep <= 1000 => Ok(keep),
+        _ => Err("give a whole number from 0 to 1000, such as 4".into()),
+    }
+}

@@ -15,10 +15,15 @@ use toml::{Table, Value};
 use super::schema::{SchemaArgs, SchemaError};
 use crate::core::pattern::Pattern;
 use crate::core::schema::Schema;
+use crate::core::shard::Shard;
 use crate::file::read_small;
 
 /// Where to read registrations, and how.
-#[allow(rustdoc::broken_intra_doc_links, reason = "the comments are the text of --help")]
+#[allow(
+    clippy::doc_markdown,
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the text of --help"
+)]
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registry")]
 pub struct SourcesArgs {
@@ -34,6 +39,14 @@ pub struct SourcesArgs {
     /// What keys and values say, if there is one source.
     #[command(flatten)]
     pub schema: SchemaArgs,
+
+    /// Keep only the targets of one shard of several, counted from 0: 0/3, 1/3 and 2/3 for three
+    /// Prometheis
+    ///
+    /// By the same rule as hashmod on __address__ in Prometheus' relabel_configs, with the COUNT
+    /// as modulus: a target is of just one shard, and of the same as there.
+    #[arg(long, value_name = "INDEX/COUNT", env = "ETCD_SD_SHARD", value_parser = Shard::parse)]
+    pub shard: Option<Shard>,
 }
 
 /// What is wrong with the sources.
@@ -101,10 +114,14 @@ pub enum SourcesError {
 impl SourcesArgs {
     /// The sources; at least one, and no key is of two of them.
     pub(crate) fn sources(self) -> Result<Vec<Arc<Schema>>, SourcesError> {
-        match self.config {
-            Some(path) => of_file(&path),
-            None => Ok(vec![self.schema.schema()?]),
+        let mut sources = match self.config {
+            Some(path) => of_file(&path)?,
+            None => vec![self.schema.schema()?],
+        };
+        for source in &mut sources {
+            Arc::make_mut(source).shard = self.shard;
         }
+        Ok(sources)
     }
 }
 

@@ -6,10 +6,12 @@
 //! rendered piece of the document for as long as nothing in it changes its meaning.
 
 mod budget;
+mod capture;
 mod choice;
 mod counts;
 mod listed;
 mod query;
+mod relisted;
 mod render;
 mod run;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use super::cost::Cost;
 use super::event::{KeyValue, Revision};
+use super::history::{Capture, Cause};
 use super::key::{Key, KeyError};
 use super::quarantine::Quarantine;
 use super::render::Joined;
@@ -31,6 +34,7 @@ use budget::{Ledger, Standing};
 use run::Run;
 
 pub use counts::Counts;
+pub use relisted::Relisted;
 
 /// All entries, built by [`Entries::put`] and [`Entries::delete`].
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub struct Entries {
     /// Of the same: the newest entries, which are yet to be put into their service.
     run: Run,
     ledger: Ledger,
+    /// What has become of targets since this was last asked, if anybody wants to know.
+    captures: Option<Vec<Capture>>,
 }
 
 /// Where a put comes from.
@@ -85,6 +91,7 @@ impl Entries {
             created: Vec::new(),
             run: Run::default(),
             ledger: Ledger::default(),
+            captures: None,
         }
     }
 
@@ -146,17 +153,25 @@ impl Entries {
             self.created.push(kv.create_revision);
         }
         let mod_revision = kv.mod_revision;
-        self.set(parent, instance, Entry { mod_revision, state }, changed);
+        let after = state.target().filter(|_| changed && self.captures.is_some()).cloned();
+        let replaced = self.set(parent, instance, Entry { mod_revision, state }, changed);
+        let mut quarantine = None;
+        if let Some(reason) = reason {
+            let key = kv.key;
+            quarantine = Some(Quarantine { key, mod_revision, reason, keeps_last_good });
+        } else if changed {
+            let before = replaced.and_then(|entry| entry.state.into_target());
+            self.capture(|| Capture::new(kv.key, mod_revision, before, after, Cause::Put));
+        }
         if frees {
             self.admit();
         }
-        let quarantine =
-            reason.map(|reason| Quarantine { key: kv.key, mod_revision, reason, keeps_last_good });
         Put { changed, quarantine }
     }
 
-    /// Takes a deletion. Returns whether the document may differ now.
-    pub fn delete(&mut self, key: &[u8], mod_revision: Revision) -> bool {
+    /// Takes a deletion, of a key that had this lease, 0 for none. Returns whether the document
+    /// may differ now.
+    pub fn delete(&mut self, key: &[u8], mod_revision: Revision, lease: i64) -> bool {
         let (name, instance) = match self.schema.classify(key) {
             Key::Instance { parent, name } => (parent, name),
             Key::Service => return false,
@@ -193,6 +208,10 @@ impl Entries {
         self.counts.forget(&state, before.cost);
         self.ledger.settle(&self.schema, (name, instance), before, after, targets);
         if changed {
+            self.capture(|| {
+                let (key, before) = (key.to_vec(), state.into_target());
+                Capture { lease, ..Capture::new(key, mod_revision, before, None, Cause::Delete) }
+            });
             self.admit();
         }
         changed
@@ -256,7 +275,8 @@ impl Entries {
         }
     }
 
-    fn set(&mut self, parent: &str, instance: &str, entry: Entry, changed: bool) {
+    /// Returns what was there before.
+    fn set(&mut self, parent: &str, instance: &str, entry: Entry, changed: bool) -> Option<Entry> {
         let after = Standing::of(&entry.state);
         self.counts.add(&entry.state, after.cost);
         let service = if let Some(service) = self.services.get_mut(parent) {
@@ -273,7 +293,7 @@ impl Entries {
             Some(held) => Some(std::mem::replace(held, entry)),
             None => service.instances.insert(instance.into(), entry),
         };
-        let before = replaced.map_or(Standing::default(), |replaced| {
+        let before = replaced.as_ref().map_or(Standing::default(), |replaced| {
             let before = Standing::of(&replaced.state);
             self.counts.forget(&replaced.state, before.cost);
             before
@@ -281,6 +301,7 @@ impl Entries {
         service.count(before.cost, after.cost);
         let targets = service.targets();
         self.ledger.settle(&self.schema, (parent, instance), before, after, targets);
+        replaced
     }
 
     /// Gives an entry another state.

@@ -55,6 +55,8 @@ pub enum Change {
         key: Vec<u8>,
         /// The revision that deleted it.
         mod_revision: Revision,
+        /// The lease that the key had until then; 0 if it had none, or if that was not asked for.
+        lease: i64,
     },
 }
 

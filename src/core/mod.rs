@@ -19,6 +19,7 @@
 //! | [`render`] | the bytes of the document, and how a file differs from it |
 //! | [`summary`] | what one reading of the registry came to, in numbers |
 //! | [`file_name`] | which file of a target directory is a service's |
+//! | [`shard`] | which of several Prometheis a target is for |
 //! | [`split`] | which files of a target directory to write, and in which order |
 //! | [`paging`] | how many keys the next page of a list asks for |
 //! | [`session`] | whether to list, resume or relist, and which changes are complete |
@@ -30,6 +31,7 @@
 //! | [`debounce`] | when a burst of changes is over |
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
 //! | [`guard`] | whether to believe that so many targets are gone |
+//! | [`history`] | what became of which target, why, and which publish carried it |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
 //! | [`status`] | how each part of the daemon stands, and whether it is ready |
 //! | [`throttle`] | how many warnings a second are still of use |
@@ -46,6 +48,7 @@ pub mod event;
 pub mod file_name;
 pub mod format;
 pub mod guard;
+pub mod history;
 pub mod key;
 pub mod liveness;
 pub mod paging;
@@ -59,6 +62,7 @@ pub mod render;
 pub mod schema;
 mod service;
 pub mod session;
+pub mod shard;
 pub mod split;
 pub mod status;
 pub mod summary;

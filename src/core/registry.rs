@@ -9,8 +9,9 @@ mod check;
 use std::sync::Arc;
 
 use super::audit::Audit;
-use super::entries::{Counts, Entries, Put};
+use super::entries::{Counts, Entries, Put, Relisted};
 use super::event::{Change, Event, KeyValue, Lookup, Revision};
+use super::history::Capture;
 use super::key::Key;
 use super::quarantine::Quarantine;
 use super::render::{Document, Origin};
@@ -25,6 +26,8 @@ pub struct Registry {
     held: Option<Held>,
     listing: Option<Listing>,
     audit: Option<Audit>,
+    /// Whether somebody wants to know what becomes of each target.
+    captures: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,11 @@ pub struct Applied {
     pub lookups: Vec<Lookup>,
     /// Set when a list has just become the registry.
     pub listed: Option<Listed>,
+    /// What has become of targets by changes after the list, if that is
+    /// [wanted](Registry::capturing).
+    pub captures: Vec<Capture>,
+    /// What a list has in the place of what was held before, if that is wanted.
+    pub relisted: Option<Relisted>,
     /// Entries that are not needed any more. Freeing many takes long: drop them where nothing
     /// waits.
     pub discarded: Option<Discarded>,
@@ -95,7 +103,13 @@ impl Registry {
     /// The registry before its first list.
     #[must_use]
     pub fn new(schema: Arc<Schema>) -> Self {
-        Self { schema, held: None, listing: None, audit: None }
+        Self { schema, held: None, listing: None, audit: None, captures: false }
+    }
+
+    /// Has it say of each change what became of which target.
+    #[must_use]
+    pub fn capturing(self) -> Self {
+        Self { captures: true, ..self }
     }
 
     /// Takes the next event.
@@ -227,6 +241,12 @@ impl Registry {
             None => Origin { out_of_touch: false, ..before },
         };
         let position = revision;
+        if self.captures {
+            entries.begin_captures();
+            let before = self.held.as_ref();
+            applied.relisted =
+                before.map(|before| Relisted::between(&before.entries, &entries, revision));
+        }
         let held = Held { entries, revision, origin, whole: true, position, unsaid: false };
         let replaced = self.held.replace(held);
         applied.changed = true;
@@ -255,15 +275,17 @@ impl Registry {
         for change in changes {
             let put = match change {
                 Change::Put(kv) => held.entries.put(kv),
-                Change::Delete { key, mod_revision } => {
+                Change::Delete { key, mod_revision, lease } => {
                     self.audit.take_if(|audit| !audit.deleted(&key, mod_revision));
-                    Put { changed: held.entries.delete(&key, mod_revision), quarantine: None }
+                    let is_news = held.entries.delete(&key, mod_revision, lease);
+                    Put { changed: is_news, quarantine: None }
                 }
             };
             held.unsaid |= put.changed;
             applied.quarantined.extend(put.quarantine);
         }
         applied.admitted = held.entries.take_admitted();
+        applied.captures = held.entries.take_captures();
         held.whole = complete;
         held.revision = held.revision.max(revision);
         if complete {

@@ -10,6 +10,7 @@ mod join;
 mod joined;
 mod parse;
 mod piece;
+mod shares;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,8 +19,10 @@ use super::event::Revision;
 
 pub use diff::{Comparison, Difference, GroupDifference};
 pub use joined::Joined;
+pub(in crate::core) use parse::Index;
 pub use parse::NoDocument;
 pub use piece::Piece;
+pub use shares::Shares;
 
 const OPEN: &[u8] = b"[\n";
 const BETWEEN: &[u8] = b",\n";
@@ -154,14 +157,24 @@ impl Document {
 
     /// Its bytes, in slices to be written one after the other.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let last = self.pieces.len().saturating_sub(1);
-        let pieces = self.pieces.iter().enumerate().map(move |(index, piece)| {
-            let bytes = piece.text().as_bytes();
-            // Each piece ends with the separator, which the last one must not have.
-            if index == last { &bytes[..bytes.len() - BETWEEN.len()] } else { bytes }
-        });
-        let (open, close) = if self.is_empty() { (EMPTY, &[][..]) } else { (OPEN, CLOSE) };
-        std::iter::once(open).chain(pieces).chain(std::iter::once(close))
+        (0..).map_while(|number| self.chunk(number))
+    }
+
+    /// One of these slices, by its number from 0.
+    #[must_use]
+    pub fn chunk(&self, number: usize) -> Option<&[u8]> {
+        let count = self.pieces.len();
+        match number {
+            0 if self.is_empty() => Some(EMPTY),
+            0 => Some(OPEN),
+            _ if number <= count => {
+                let bytes = self.pieces[number - 1].text().as_bytes();
+                // Each piece ends with the separator, which the last one must not have.
+                Some(if number == count { &bytes[..bytes.len() - BETWEEN.len()] } else { bytes })
+            }
+            _ if number == count + 1 && count > 0 => Some(CLOSE),
+            _ => None,
+        }
     }
 
     /// Its bytes as a whole: a copy.

@@ -19,6 +19,7 @@ use super::format::{Format, FormatError, Options, Place, Reading};
 use super::key::{Key, Prefix};
 use super::pattern::{Captures, Pattern};
 use super::policy::{Policy, PolicyError};
+use super::shard::Shard;
 use super::value::{Labels, Target};
 
 pub use explain::{Explanation, Step};
@@ -40,6 +41,9 @@ pub struct Schema {
     /// `__meta_etcd_service`, `__meta_etcd_instance`, `__meta_etcd_revision`. The last of them
     /// changes with every write of the key, and with it the target.
     pub meta_labels: bool,
+    /// Of all addresses, only those of this shard are taken. What is admitted, and what is bad,
+    /// does not depend on it: each shard says the same of an entry.
+    pub shard: Option<Shard>,
 }
 
 /// Why a key and its value stand for no target.
@@ -73,6 +77,7 @@ impl Schema {
             policy: Policy::default(),
             labels: Labels::new(),
             meta_labels: false,
+            shard: None,
         }
     }
 
@@ -93,11 +98,17 @@ impl Schema {
         self.policy.admit_value(value.len())?;
         let captures = self.pattern.captures(parent, name);
         self.policy.admit_service(&captures.service)?;
-        let Reading { addresses, mut labels } = self.reading(&captures, value)?;
+        let Reading { mut addresses, mut labels } = self.reading(&captures, value)?;
         for (label, text) in &captures.labels {
             labels.insert((*label).into(), (**text).into());
         }
         self.policy.admit(&addresses, &labels)?;
+        if let Some(shard) = self.shard {
+            addresses.retain(|address| shard.has(address));
+            if addresses.is_empty() {
+                return Ok(Target::new(addresses, Labels::new()));
+            }
+        }
         labels.extend(self.labels.iter().map(|(name, text)| (name.clone(), text.clone())));
         if self.meta_labels {
             let key = self.pattern.key(parent, name);

@@ -116,6 +116,15 @@ impl State {
         }
     }
 
+    /// The target in the document, of an entry that is no more.
+    pub(super) fn into_target(self) -> Option<Target> {
+        match self {
+            Self::Valid(target) => Some(target),
+            Self::Quarantined(bad) => bad.last_good,
+            Self::Waiting(waiting) => waiting.last_good,
+        }
+    }
+
     /// The target that the value stands for.
     pub(super) fn wanted(&self) -> Option<&Target> {
         match self {

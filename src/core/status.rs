@@ -54,6 +54,23 @@ pub struct Status {
     pub guard: GuardStatus,
     /// Where it publishes to.
     pub outputs: Vec<OutputStatus>,
+    /// The journal of changes; `None` if there is none.
+    pub journal: Option<JournalStatus>,
+}
+
+/// How the journal fares.
+#[derive(Clone, Debug, Serialize)]
+pub struct JournalStatus {
+    /// The file.
+    pub path: String,
+    /// Changes that were written to it.
+    pub lines: u64,
+    /// Changes that are not in it: nothing waits for the journal.
+    pub dropped: u64,
+    /// Whether it can't be written.
+    pub failing: bool,
+    /// Changes that wait to be looked at.
+    pub queued: usize,
 }
 
 impl Status {
@@ -104,6 +121,8 @@ pub struct SourceStatus {
     pub observed_revision: Revision,
     /// How far the registry is.
     pub applied_revision: Revision,
+    /// Changes that were received and that the registry has not taken yet.
+    pub queued: usize,
     /// What the registry holds.
     pub entries: EntriesStatus,
     /// The last complete list.

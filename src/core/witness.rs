@@ -71,7 +71,7 @@ mod tests {
         witness.saw_page(&[kv("a", 3), kv("b", 7), kv("c", 5)]);
         witness.saw_page(&[kv("d", 4)]);
         check(&witness, Some(("b", 7)));
-        let gone = Change::Delete { key: b"b".to_vec(), mod_revision: Revision(10) };
+        let gone = Change::Delete { key: b"b".to_vec(), mod_revision: Revision(10), lease: 0 };
         witness.saw_changes(&[Change::Put(kv("a", 8)), Change::Put(kv("e", 9)), gone.clone()]);
         check(&witness, Some(("e", 9)));
         witness.saw_changes(&[gone]);

@@ -234,7 +234,9 @@ fn watch_message(response: WatchResponse) -> Result<WatchMessage, Error> {
         match EventType::try_from(event.r#type) {
             Ok(EventType::Put) => Ok(Change::Put(key_value(kv))),
             Ok(EventType::Delete) => {
-                Ok(Change::Delete { key: kv.key, mod_revision: Revision(kv.mod_revision) })
+                let lease = event.prev_kv.map_or(0, |before| before.lease);
+                let mod_revision = Revision(kv.mod_revision);
+                Ok(Change::Delete { key: kv.key, mod_revision, lease })
             }
             Err(_) => Err(Error::Other(format!("an event of unknown type {}", event.r#type))),
         }

@@ -45,6 +45,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// What stands where the journal is to be is none, and is not written to.
+    #[error(
+        "{} is no journal of etcd-sd: its first line is none that etcd-sd writes; it is left as it \
+         is: give another --journal, or move it away", .path.display()
+    )]
+    NoJournal {
+        /// The file.
+        path: PathBuf,
+    },
     /// Nothing is known of the files of a target directory.
     #[error("cannot use the manifest {}", .path.display())]
     Manifest {
@@ -161,7 +170,13 @@ impl Error {
     /// operator has to say what he wants.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Foreign { .. } | Self::Stranger { .. } | Self::Manifest { .. })
+        matches!(
+            self,
+            Self::Foreign { .. }
+                | Self::Stranger { .. }
+                | Self::Manifest { .. }
+                | Self::NoJournal { .. }
+        )
     }
 
     /// Whether nothing is wrong with the disk as such: whatever else is to be written there can
@@ -185,7 +200,8 @@ impl Error {
                     && source.kind() == source2.kind()
             }
             (Self::Foreign { path, .. }, Self::Foreign { path: path2, .. })
-            | (Self::Stranger { path }, Self::Stranger { path: path2 }) => path == path2,
+            | (Self::Stranger { path }, Self::Stranger { path: path2 })
+            | (Self::NoJournal { path }, Self::NoJournal { path: path2 }) => path == path2,
             (Self::Manifest { path, source }, Self::Manifest { path: path2, source: source2 }) => {
                 path == path2 && source == source2
             }

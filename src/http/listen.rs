@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::core::shard::Shard;
 use crate::secrets::BadFile;
 
 /// Where and how to listen, and what may be asked.
@@ -19,6 +20,8 @@ pub struct Listen {
     pub token: Option<PathBuf>,
     /// `--expose-values`: whether the values of keys may be shown.
     pub expose_values: bool,
+    /// `--shard`: of all targets, only those of this shard are known.
+    pub shard: Option<Shard>,
     /// `--enable-lifecycle`: whether anything may be done, rather than only looked at.
     pub enable_lifecycle: bool,
 }
@@ -151,7 +154,7 @@ mod tests {
             ("::1:9099", "neither"),
             ("*:9099", "neither"),
             ("http://127.0.0.1:9099", "neither"),
-            ("[::1", "the port"),
+            ("[::1", "neither"),
         ] {
             let error = Address::parse(text).expect_err(text);
             assert!(error.contains(needle) && error.contains("0.0.0.0:9099"), "{text}: {error}");

@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::answer::text;
-use super::{Context, api, gate, health, lifecycle, metrics, page};
+use super::{Context, api, gate, health, lifecycle, metrics, page, sd};
 
 /// What probes ask, who have neither token nor name.
 pub(super) const HEALTH: [&str; 4] = ["/-/healthy", "/healthz", "/-/ready", "/readyz"];
@@ -19,6 +19,7 @@ pub(super) fn all(context: Context) -> Router {
         .route("/healthz", get(health::healthy))
         .route("/-/ready", get(health::ready))
         .route("/readyz", get(health::ready))
+        .route("/sd", get(sd::sd))
         .route("/metrics", get(metrics::metrics))
         .route("/-/release", post(lifecycle::release))
         .route("/-/relist", post(lifecycle::relist))

@@ -12,7 +12,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 
 use crate::actors::busy;
 use crate::board::Board;
-use crate::core::status::{Connection, SourceStatus, Standing, Status};
+use crate::core::status::{Connection, JournalStatus, SourceStatus, Standing, Status};
 
 /// Reads the board.
 #[derive(Debug)]
@@ -25,7 +25,8 @@ impl Collector for Gauges {
         page.build()?;
         page.whole(&status)?;
         page.sources(&status.sources)?;
-        page.outputs(&status)
+        page.outputs(&status)?;
+        status.journal.as_ref().map_or(Ok(()), |journal| page.journal(journal))
     }
 }
 
@@ -59,6 +60,21 @@ impl Page<'_> {
         Ok(())
     }
 
+    fn count(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let kind = MetricType::Counter;
+        let encoder = self.0.encode_descriptor(name, help, None, kind)?;
+        ConstCounter::new(value).encode(encoder)
+    }
+
+    fn journal(&mut self, journal: &JournalStatus) -> fmt::Result {
+        let JournalStatus { lines, dropped, failing, .. } = journal;
+        self.count("journal_lines", "Changes that were written to the journal", *lines)?;
+        let help =
+            "Changes that are not in the journal: they came more quickly than it could be written";
+        self.count("journal_dropped", help, *dropped)?;
+        self.one("journal_failing", "Whether the journal can't be written", flag(*failing))
+    }
+
     fn whole(&mut self, status: &Status) -> fmt::Result {
         let Status { started, ready, published, guard, .. } = status;
         self.one(
@@ -71,9 +87,7 @@ impl Page<'_> {
         let removals = guard.holding.map_or(0, |hold| hold.removals);
         self.one("guard_active", "Whether a mass removal is held", flag(guard.holding.is_some()))?;
         self.one("guard_held_removals", "Targets that are published though etcd does not have them, since the guard holds their removal", number(removals))?;
-        let (help, kind) = ("Mass removals that were held", MetricType::Counter);
-        let encoder = self.0.encode_descriptor("guard_trips", help, None, kind)?;
-        ConstCounter::new(guard.trips).encode(encoder)?;
+        self.count("guard_trips", "Mass removals that were held", guard.trips)?;
         let help = "The longest that an actor has held its thread for one piece of work";
         self.one("actor_longest_hold_seconds", help, busy::longest().as_secs_f64())?;
         let Some(published) = published else { return Ok(()) };
@@ -117,6 +131,9 @@ impl Page<'_> {
         let of = |value: fn(&SourceStatus) -> f64| {
             sources.iter().map(move |source| ([("source", &*source.name)], value(source)))
         };
+        let queued = of(|source| number(source.queued));
+        let help = "Changes that were received and that the registry has not taken yet";
+        self.each("queued_changes", help, queued)?;
         let connected = of(|source| {
             flag(source.connection != Connection::Away && source.server_version.is_some())
         });

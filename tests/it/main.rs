@@ -24,6 +24,7 @@ mod embedded_faults;
 mod exhausted;
 mod files;
 mod guard;
+mod history;
 mod listing;
 mod members;
 mod model;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Persister;
 use crate::actors::output::http::HttpOutput;
 use crate::actors::output::{Claim, Output, Written};
-use crate::actors::publish::Done;
+use crate::actors::publish::{Done, Report};
 use crate::core::event::Revision;
 use crate::core::status::Standing;
 use crate::metrics::PublishResult;
@@ -46,7 +46,7 @@ impl Telling {
             Written::Now { .. } => PublishResult::Written,
             Written::Before | Written::Elsewhere => PublishResult::Unchanged,
         });
-        if let Written::Now { took, .. } = publication.written {
+        if let Written::Now { took, files: 1.. } = publication.written {
             metrics.wrote(took);
         }
         if let Some(revision) = revision.filter(|_| done.failed.is_none()) {
@@ -65,13 +65,24 @@ impl Persister {
             told.board.failing(failure);
             told.board.fight(held.output.is_fight(now));
         }
-        let Observer { metrics, board } = &self.telling.observer;
+        let Observer { metrics, board, .. } = &self.telling.observer;
         board.hold(self.disk.guard.hold());
         if let Some(document) = &self.disk.document {
             board.publish(document.clone());
         }
         if let Some(arrived) = self.disk.shown.take() {
             metrics.propagation.observe(now.saturating_duration_since(arrived));
+        }
+    }
+
+    /// After a task: which document was published, so that its changes are known to be.
+    pub(super) fn tell_history(&self, report: &Report) {
+        let history = &self.telling.observer.history;
+        let document = self.disk.document.as_ref().filter(|_| report.has_published());
+        if let Some(document) = document {
+            history.published(self.disk.number, document, self.disk.guard.hold().is_some());
+        } else if report.is_elsewhere {
+            history.elsewhere();
         }
     }
 

@@ -114,7 +114,9 @@ impl Task {
         self.witness.saw_changes(&changes);
         let puts = changes.iter().filter(|change| matches!(change, Change::Put(_))).count();
         self.outage.observer.metrics.changes(puts, changes.len() - puts);
+        self.outage.observer.board.queued(changes.len());
         let entries = self.wire.apply(changes, revision).await?;
+        self.outage.observer.board.queued(0);
         self.catch_up.holds(entries);
         if let Err(lost) = self.wire.admit(entries) {
             self.session.request_list(RelistReason::TooMany(entries));

@@ -117,7 +117,7 @@ impl SchemaArgs {
             utf8_labels: self.utf8_labels,
         };
         let meta_labels = self.meta_labels;
-        Ok(Arc::new(Schema { pattern, format, options, policy, labels, meta_labels }))
+        Ok(Arc::new(Schema { pattern, format, options, policy, labels, meta_labels, shard: None }))
     }
 
     fn pattern(&self) -> Result<Pattern, SchemaError> {

@@ -23,7 +23,11 @@ fn put(key: &str, port: u16, revision: i64) -> Change {
 }
 
 fn delete(key: &str, revision: i64) -> Change {
-    Change::Delete { key: format!("/services/{key}").into(), mod_revision: Revision(revision) }
+    Change::Delete {
+        key: format!("/services/{key}").into(),
+        mod_revision: Revision(revision),
+        lease: 0,
+    }
 }
 
 /// A registry that holds `keys`, which ascend, as of `revision`.
@@ -222,7 +226,7 @@ proptest! {
                 events.push(Change::Put(kv));
             } else {
                 state.remove(&key);
-                events.push(Change::Delete { key, mod_revision });
+                events.push(Change::Delete { key, mod_revision, lease: 0 });
             }
             states.push(state.clone());
         }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::waiting::{Name, Waiting};
 use super::{Counts, Entries};
 use crate::core::cost::{Cost, Need, room};
+use crate::core::history::{Capture, Cause};
 use crate::core::quarantine::OverBudget;
 use crate::core::schema::Schema;
 use crate::core::service::{Service, State};
@@ -171,12 +172,21 @@ impl Entries {
             self.ledger.waiting.refresh(job, targets);
             return false;
         };
+        let captures = self.captures.is_some();
+        let mut before = None;
         self.replace(&parent, &instance, |state| match state {
-            State::Waiting(waiting) => State::Valid(waiting.wanted),
+            State::Waiting(waiting) => {
+                before = waiting.last_good;
+                State::Valid(waiting.wanted)
+            }
             other => other,
         });
-        let key = self.schema.pattern.key(&parent, &instance);
-        self.ledger.admitted.push(key.into_bytes());
+        let key = self.schema.pattern.key(&parent, &instance).into_bytes();
+        if captures && let Some(entry) = self.entry(&key) {
+            let (revision, after) = (entry.mod_revision, entry.state.target().cloned());
+            self.capture(|| Capture::new(key.clone(), revision, before, after, Cause::Admitted));
+        }
+        self.ledger.admitted.push(key);
         true
     }
 

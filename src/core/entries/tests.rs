@@ -115,7 +115,9 @@ fn run(pattern: &str, service_targets: usize, total_bytes: usize, remembers: boo
                         assert!(put.quarantine.is_some() || wanted.is_some());
                         put.changed
                     }
-                    Change::Delete { key, mod_revision } => entries.delete(&key, mod_revision),
+                    Change::Delete { key, mod_revision, .. } => {
+                        entries.delete(&key, mod_revision, 0)
+                    }
                 };
                 assert_eq!(held(&entries), model.held);
                 assert!(changed || entries.render(Revision(0)).same_bytes(&before));

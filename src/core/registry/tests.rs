@@ -1,4 +1,5 @@
 mod budgets;
+mod captures;
 mod last_good;
 
 use super::*;
@@ -67,7 +68,7 @@ impl Harness {
 
     fn delete(&mut self, key: &str) -> Applied {
         let kv = self.kv(key, "");
-        let change = Change::Delete { key: kv.key, mod_revision: kv.mod_revision };
+        let change = Change::Delete { key: kv.key, mod_revision: kv.mod_revision, lease: 0 };
         self.apply(vec![change], true)
     }
 

@@ -70,6 +70,16 @@ impl Document {
         differences
     }
 
+    /// The document of these services alone, ascending, as far as they are in it.
+    #[must_use]
+    pub fn picked<'j>(&self, jobs: impl Iterator<Item = &'j str>) -> Self {
+        let mut picked = Self { origin: self.origin, ..Self::new(self.revision) };
+        for piece in jobs.filter_map(|job| self.piece(job)) {
+            picked.push(piece);
+        }
+        picked
+    }
+
     /// This document with the services of `written`, in the place of those of the same name if
     /// there are any, and without those of which `is_removed` is true.
     #[must_use]

@@ -1,7 +1,7 @@
 //! Reading documents back: the file on disk, whoever wrote it, and pieces of our own.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -134,6 +134,17 @@ impl Piece {
         addresses.flatten().map(|address| address.0).collect()
     }
 
+    /// Its targets, to be looked up.
+    pub(in crate::core) fn index(&self) -> Index<'_> {
+        let mut groups = BTreeMap::<_, HashSet<_>>::new();
+        for ReadGroup { targets, labels } in self.groups() {
+            let labels = labels.map(|labels| labels.others).unwrap_or_default();
+            let addresses = targets.into_iter().flatten().map(|address| address.0);
+            groups.entry(labels).or_default().extend(addresses);
+        }
+        Index(groups)
+    }
+
     pub(super) fn groups(&self) -> impl Iterator<Item = ReadGroup<'_>> {
         // A group stands on a line of its own: in JSON no text has the end of a line.
         self.text().lines().map(|line| {
@@ -141,6 +152,25 @@ impl Piece {
                 unreachable!("what was rendered is a list of groups: {error}")
             })
         })
+    }
+}
+
+/// The targets of a piece: their addresses by their labels.
+#[derive(Debug)]
+pub(in crate::core) struct Index<'p>(BTreeMap<Labels, HashSet<Cow<'p, str>>>);
+
+impl Index<'_> {
+    /// Whether any of these addresses is there under these labels.
+    pub(in crate::core) fn has_any<'a>(
+        &self,
+        labels: Option<&Labels>,
+        mut addresses: impl Iterator<Item = &'a str>,
+    ) -> bool {
+        let of_labels = match labels {
+            Some(labels) => self.0.get(labels),
+            None => self.0.get(&Labels::new()),
+        };
+        of_labels.is_some_and(|group| addresses.any(|address| group.contains(address)))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::core::format::{Format, Options};
 use crate::core::key::Key;
 use crate::core::pattern::Captures;
 use crate::core::render::{Document, Piece};
+use crate::core::shard::{Shard, hashmod};
 use crate::core::value::{Labels, Target};
 
 /// What becomes of a key and its value.
@@ -84,7 +85,19 @@ impl Schema {
                 told.step("filter", self.filtered(scheme, &captures, &kv.value));
             }
         }
-        conclude(told, self.read(parent, name, &kv.value, kv.mod_revision), &captures.service)
+        let read = self.read(parent, name, &kv.value, kv.mod_revision);
+        if let (Some(shard), Ok(target)) = (self.shard, &read) {
+            let whole = Self { shard: None, ..self.clone() };
+            let all = whole.read(parent, name, &kv.value, kv.mod_revision);
+            let all = all.as_ref().map_or(&[][..], Target::addresses);
+            if !all.is_empty() {
+                told.step("shard", of_shard(shard, target.addresses(), all));
+                if target.addresses().is_empty() {
+                    return told.end(format!("published, but not by shard {shard}"), true);
+                }
+            }
+        }
+        conclude(told, read, &captures.service)
     }
 
     /// What the operator's scheme has to do with it that there is no address.
@@ -109,6 +122,22 @@ impl Schema {
             [] => format!("{name}: the value has the shape of none"),
             [one] => format!("{name}: {one}"),
             several => format!("{name}: could be any of {}", several.join(", ")),
+        }
+    }
+}
+
+/// How many of its addresses are this shard's, and whose the others are.
+fn of_shard(shard: Shard, ours: &[Box<str>], all: &[Box<str>]) -> String {
+    let theirs = all.iter().filter(|address| !ours.contains(address));
+    let mut theirs: Vec<_> = theirs.map(|address| hashmod(address, shard.of())).collect();
+    theirs.sort_unstable();
+    theirs.dedup();
+    let theirs: Vec<_> = theirs.iter().map(|index| format!("{index}/{}", shard.of())).collect();
+    match (ours.len(), &theirs[..]) {
+        (_, []) => format!("{shard}, as all of its addresses"),
+        (0, theirs) => format!("another one's: {}", theirs.join(", ")),
+        (count, theirs) => {
+            format!("{shard} has {count} of its {}; others: {}", all.len(), theirs.join(", "))
         }
     }
 }
@@ -208,6 +237,32 @@ mod tests {
         check(pattern, key, "{}", false, &["shape of none", "quarantined"]);
         let steering = r#"{"address":"h:1","labels":{"__address__":"x"}}"#;
         check(pattern, key, steering, false, &["targets", "--allow-label __address__"]);
+    }
+
+    #[test]
+    fn the_target_of_another_shard_is_said_to_be_that() {
+        let value = br#"{"targets":["h:1","h:2","h:3","h:4"],"labels":{"a":"b"}}"#;
+        let kv = KeyValue {
+            key: b"/s/web/1".to_vec(),
+            value: value.to_vec(),
+            create_revision: Revision(1),
+            mod_revision: Revision(1),
+            version: 1,
+        };
+        for shard in ["0/3", "1/3", "2/3", "0/1", "0/1000"] {
+            let shard = Shard::parse(shard).expect("a shard");
+            let mut schema = Schema::of(Pattern::parse("/s/{service}/{instance}").expect("one"));
+            schema.shard = Some(shard);
+            let ours = ["h:1", "h:2", "h:3", "h:4"].into_iter().filter(|at| shard.has(at)).count();
+            let told = schema.explain(&kv);
+            let text = format!("{:?}", told.steps);
+            let needle = match ours {
+                0 => format!("published, but not by shard {shard}"),
+                4 => format!("{shard}, as all of its addresses"),
+                some => format!("{shard} has {some} of its 4"),
+            };
+            assert!(told.is_good && text.contains(&needle), "{needle} is not in {text}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ fn source(fresh: bool, failure: Option<&str>) -> SourceStatus {
         fresh,
         observed_revision: Revision(7),
         applied_revision: Revision(7),
+        queued: 0,
         entries: EntriesStatus::default(),
         last_list: None,
         last_audit: None,

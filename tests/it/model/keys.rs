@@ -113,7 +113,7 @@ pub(super) fn show(change: &Change) -> String {
             let (key, value) = (kv.key.escape_ascii(), kv.value.escape_ascii());
             format!("put {key}={value} @{}", kv.mod_revision)
         }
-        Change::Delete { key, mod_revision } => {
+        Change::Delete { key, mod_revision, .. } => {
             format!("delete {} @{mod_revision}", key.escape_ascii())
         }
     }

@@ -6,12 +6,15 @@ mod troubles;
 
 use std::time::{Duration, Instant};
 
-use crate::support::backend::{Etcd, run_embedded};
+use crate::support::backend::Etcd;
 use crate::support::browser::Browser;
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::http;
 use crate::support::wait::{SOON, ensure, eventually};
+use hostile::names_of_any_kind_are_shown_as_text;
+use large::ten_thousand_services_are_shown_at_once;
+use troubles::etcd_that_is_away_and_removals_that_are_held_are_said_with_what_to_do;
 
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
@@ -19,6 +22,9 @@ const ENTER: char = '\u{e007}';
 /// As promised, in seconds, and how much of it a busy machine may take: the figure is printed.
 const WITHIN: f64 = 1.0;
 const ON_A_BUSY_MACHINE: f64 = 5.0;
+
+/// For a page to come to rest.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 const LISTEN: [&str; 4] = ["--listen", "127.0.0.1:0", "--debounce", "50ms"];
 
@@ -140,13 +146,14 @@ async fn the_page_is_served_to_whoever_has_the_token_and_nobody_else(etcd: Etcd)
 }
 
 macro_rules! in_chromium {
-    ($($test:path as $name:ident),+ $(,)?) => {
+    ($($test:ident),+ $(,)?) => {
         mod chromium {
+            use crate::support::backend::run_embedded;
             $(
                 #[test]
                 #[ignore = "needs chromium: tests/run"]
-                fn $name() {
-                    super::run_embedded(super::$test);
+                fn $test() {
+                    run_embedded(super::$test);
                 }
             )+
         }
@@ -154,15 +161,9 @@ macro_rules! in_chromium {
 }
 
 in_chromium!(
-    the_page_shows_chain_services_instances_quarantine_and_changes_as_they_come
-        as the_page_shows_chain_services_instances_quarantine_and_changes_as_they_come,
-    the_page_is_served_to_whoever_has_the_token_and_nobody_else
-        as the_page_is_served_to_whoever_has_the_token_and_nobody_else,
-    hostile::names_of_any_kind_are_shown_as_text as names_of_any_kind_are_shown_as_text,
-    troubles::etcd_that_is_away_and_removals_that_are_held_are_said_with_what_to_do
-        as etcd_that_is_away_and_removals_that_are_held_are_said_with_what_to_do,
-    large::ten_thousand_services_are_shown_at_once as ten_thousand_services_are_shown_at_once,
+    the_page_shows_chain_services_instances_quarantine_and_changes_as_they_come,
+    the_page_is_served_to_whoever_has_the_token_and_nobody_else,
+    names_of_any_kind_are_shown_as_text,
+    etcd_that_is_away_and_removals_that_are_held_are_said_with_what_to_do,
+    ten_thousand_services_are_shown_at_once,
 );
-
-/// For a page to come to rest.
-const A_MOMENT: Duration = Duration::from_secs(1);

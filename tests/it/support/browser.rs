@@ -1,7 +1,7 @@
 //! A headless Chromium, from `$CHROMIUM` and `$CHROMEDRIVER` or the PATH, driven by WebDriver's
 //! JSON over HTTP.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
@@ -170,16 +170,28 @@ fn send(address: &str, method: &str, path: &str, body: Option<&Value>) -> Result
         let length = body.len();
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
+        // It keeps the connection, whatever it is told.
+        let mut reader = BufReader::new(stream);
+        let (mut line, mut length) = (String::new(), 0);
+        while {
+            line.clear();
+            reader.read_line(&mut line)? > 2
+        } {
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().unwrap_or_default();
+            }
+        }
+        let mut answer = vec![0; length];
+        reader.read_exact(&mut answer)?;
         std::io::Result::Ok(String::from_utf8_lossy(&answer).into_owned())
     };
     let answer = exchange().map_err(|error| error.to_string())?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    let mut body: Value = serde_json::from_str(body).map_err(|_| answer.clone())?;
+    let mut body: Value = serde_json::from_str(&answer).map_err(|_| answer.clone())?;
     let value = body["value"].take();
     match value.get("error") {
         Some(error) => Err(format!("{error}: {}", value["message"])),

@@ -126,8 +126,8 @@ fn what_comes_and_goes_between_two_pages_neither_repeats_nor_hides_another() {
     let query = InstancesQuery { service: "a".into(), search: None, after: None, limit: 2 };
     let first = entries.instances(&query);
     assert_eq!(keys(&first.rows), ["/s/a/1", "/s/a/3"]);
-    entries.delete(b"/s/a/1", Revision(7));
-    entries.delete(b"/s/a/3", Revision(8));
+    entries.delete(b"/s/a/1", Revision(7), 0);
+    entries.delete(b"/s/a/3", Revision(8), 0);
     let second = entries.instances(&InstancesQuery { after: first.next, ..query });
     assert_eq!(keys(&second.rows), ["/s/a/5"]);
     assert_eq!(second.next, None);
@@ -187,7 +187,7 @@ fn the_quarantine_has_bad_keys_and_bad_values_until_they_are_put_right() {
         assert!(rows[4].reason.to_string().contains("--max-targets-per-service"));
     }
     for (revision, key) in (10..).zip([&b"/s//1"[..], b"/s/db/1", b"/s/web/1"]) {
-        entries.delete(key, Revision(revision));
+        entries.delete(key, Revision(revision), 0);
     }
     let left = quarantine(&entries, 100).0;
     let left: Vec<_> = left.iter().map(|row| row.key.escape_ascii().to_string()).collect();

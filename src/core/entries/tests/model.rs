@@ -71,10 +71,11 @@ impl Model {
         self.revision += 1;
         let revision = Revision(self.revision);
         let Some(value) = value else {
-            return self
-                .etcd
-                .remove(&key)
-                .map(|kv| Change::Delete { key: kv.key, mod_revision: revision });
+            return self.etcd.remove(&key).map(|kv| Change::Delete {
+                key: kv.key,
+                mod_revision: revision,
+                lease: 0,
+            });
         };
         let before = self.etcd.get(&key);
         let kv = KeyValue {

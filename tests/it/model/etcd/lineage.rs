@@ -84,7 +84,11 @@ impl Lineage {
         records.flat_map(|(revision, record)| {
             record.keys().map(move |key| match record.state[key] {
                 Some(cell) => Change::Put(cell.key_value(key)),
-                None => Change::Delete { key: keys::name(key), mod_revision: Revision(revision) },
+                None => Change::Delete {
+                    key: keys::name(key),
+                    mod_revision: Revision(revision),
+                    lease: 0,
+                },
             })
         })
     }
