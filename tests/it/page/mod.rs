@@ -95,7 +95,7 @@ async fn the_page_shows_chain_services_instances_quarantine_and_changes_as_they_
     // One service.
     let all = |text: &str| text.contains("/services/web/5");
     let instances = browser.shows(".instances", "its instances", all).await;
-    for word in ["10.0.0.1:80", "env=prod", "Quarantined", "revision 2", "no target"] {
+    for word in ["10.0.0.1:80", "env=prod", "Quarantined", "revision 11", "no target"] {
         assert!(instances.contains(word), "{word} is not in:\n{instances}");
     }
     assert_eq!(browser.run("return location.hash"), "#/service/web");
