@@ -12,9 +12,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::core::guard::Hold;
 use crate::core::render::Document;
-use crate::core::status::{GuardStatus, HoldStatus, PublishedStatus, Status, Time, not_ready};
+use crate::core::status::{GuardStatus, HoldStatus, PublishedStatus, Status, not_ready};
+use crate::core::time::Millis;
 use crate::history;
 
 pub use output::OutputBoard;
@@ -147,7 +149,7 @@ impl Board {
             let Published { document, number, time } = &*published;
             PublishedStatus {
                 number: *number,
-                time: Time(*time),
+                time: clock::millis(*time),
                 revision: document.revision(),
                 services: document.services(),
                 targets: document.targets(),
@@ -168,7 +170,7 @@ impl Board {
         let not_ready_because = not_ready(published.as_ref(), &sources, &outputs);
         Status {
             version: env!("CARGO_PKG_VERSION"),
-            started: Time(self.started),
+            started: clock::millis(self.started),
             healthy: unhealthy_because.is_empty(),
             unhealthy_because,
             ready: not_ready_because.is_empty(),
@@ -202,10 +204,10 @@ impl Clock {
         Self { instant: tokio::time::Instant::now().into_std(), time: SystemTime::now() }
     }
 
-    fn time(self, instant: Instant) -> Time {
+    fn time(self, instant: Instant) -> Millis {
         let ago = self.instant.saturating_duration_since(instant);
         let ahead = instant.saturating_duration_since(self.instant);
-        Time(self.time - ago + ahead)
+        clock::millis(self.time - ago + ahead)
     }
 
     fn since(self, instant: Instant) -> Duration {

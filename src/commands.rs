@@ -6,11 +6,15 @@
 //! | `check` | the registry in numbers, and what is quarantined in it |
 //! | `diff` | the files beside what they should hold |
 //! | `presets` | the value formats |
+//! | `completions` | what shells complete the command line with |
+//! | `manual` | the manual pages |
 //! | `read` | the registry, read once by the daemon's own watcher |
 
 mod check;
+mod completions;
 mod diff;
 mod explain;
+mod manual;
 mod presets;
 mod read;
 
@@ -51,6 +55,16 @@ pub enum Error {
     /// What `--key-base64` promises.
     #[error("KEY is not base64, as --key-base64 has it: {0}")]
     NoBase64(base64::DecodeError),
+    /// There is no page of it.
+    #[error(
+        "no command is called {name}; there are {known}, and without one the program's own page"
+    )]
+    NoCommand {
+        /// What was asked for.
+        name: String,
+        /// The names of the commands.
+        known: String,
+    },
     /// The value was to come from there.
     #[error("cannot read the value from standard input")]
     Input(#[source] io::Error),
@@ -67,7 +81,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Config(_) | Self::NoBase64(_) => 2,
+            Self::Config(_) | Self::NoBase64(_) | Self::NoCommand { .. } => 2,
             Self::Etcd(_) | Self::NoList { .. } => 3,
             Self::NoKey(_) | Self::Input(_) | Self::File(_) | Self::Print(_) => 1,
         }
@@ -80,6 +94,8 @@ impl Error {
 pub async fn run(command: Command) -> Result<i32, Error> {
     match command {
         Command::Presets => presets::run(),
+        Command::Completions(args) => completions::run(&args),
+        Command::Manual(args) => manual::run(&args),
         Command::Explain(args) => explain::run(*args).await,
         Command::Check(args) => check::run(*args).await,
         Command::Diff(args) => diff::run(*args).await,

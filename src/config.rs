@@ -24,7 +24,9 @@ use crate::history::JournalSettings;
 use crate::http::Listen;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
-pub use commands::{CheckArgs, Command, DiffArgs, ExplainArgs, ReadingArgs, Registries};
+pub use commands::{
+    CheckArgs, Command, CompletionsArgs, DiffArgs, ExplainArgs, ManualArgs, ReadingArgs, Registries,
+};
 pub use journal::JournalArgs;
 pub use listen::{ListenArgs, ListenError};
 pub use output::OutputError;

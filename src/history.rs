@@ -21,13 +21,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::core::history::Millis;
 use crate::core::schema::Schema;
 use sender::{Shared, Told};
 use task::Task;
@@ -95,9 +94,4 @@ impl History {
             warn!("the journal was not written to its end in time: its last lines are missing");
         }
     }
-}
-
-fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -38,6 +38,7 @@
 //! | [`http`] | the edge to whoever asks over HTTP: discovery, metrics, health, on a thread of its own |
 //! | [`secrets`] | certificates, keys, passwords and tokens, as read from files |
 //! | [`backoff`] | delays after failures, the only module that knows `backoff` |
+//! | [`clock`] | the time of day, which the core is told |
 //! | [`commands`] | what the program does instead of running: explain, check, diff, presets; they write nothing |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
@@ -69,6 +70,7 @@ pub mod actors;
 pub mod app;
 pub mod backoff;
 pub mod board;
+pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod core;

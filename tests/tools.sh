@@ -7,6 +7,14 @@
 # Debian-like distribution: it installs the packages as root, or with a sudo that asks
 # nothing, or without root unpacks them under target/test-tools/.
 #
+# cargo-deb, which builds the Debian package, comes from the variable CARGO_DEB or the PATH, or
+# is installed under target/test-tools/ by cargo, which takes half a minute; without one, the
+# test that needs it says that it is skipped.
+#
+# chromium and chromedriver, which look at the status page, come from CHROMIUM and CHROMEDRIVER, the
+# PATH, or the distribution; where they can't be had, the tests that need them say that they are
+# skipped.
+#
 # A Prometheus 3 beside that, with its promtool in the same folder, comes from the variable
 # PROMETHEUS3, or is unpacked there from a newer suite of Debian; without one, the tests that
 # need it say that they are skipped.
@@ -22,8 +30,8 @@ fail() {
 }
 
 # The variable that names a program, and the package that has it.
-variable() { case $1 in etcd) echo ETCD ;; etcdctl) echo ETCDCTL ;; prometheus) echo PROMETHEUS ;; promtool) echo PROMTOOL ;; esac; }
-package() { case $1 in etcd) echo etcd-server ;; etcdctl) echo etcd-client ;; *) echo prometheus ;; esac; }
+variable() { case $1 in etcd) echo ETCD ;; etcdctl) echo ETCDCTL ;; prometheus) echo PROMETHEUS ;; promtool) echo PROMTOOL ;; chromium) echo CHROMIUM ;; chromedriver) echo CHROMEDRIVER ;; esac; }
+package() { case $1 in etcd) echo etcd-server ;; etcdctl) echo etcd-client ;; chromium) echo chromium ;; chromedriver) echo chromium-driver ;; *) echo prometheus ;; esac; }
 
 # Prints a program's path: from its variable, the PATH, or an earlier unpacking.
 # Status 1: there is none. Status 2: the variable says nonsense.
@@ -197,4 +205,47 @@ unpack_prometheus() {
     for deb in "$prometheus3"/debs/*.deb; do
         dpkg -x "$deb" "$prometheus3/root" || return 1
     done
+}
+
+# Finds or gets Chromium and what drives it. Whatever goes wrong, the tests can run without.
+want_chromium() {
+    local program status
+    for program in chromium chromedriver; do
+        status=0
+        find_program "$program" >/dev/null || status=$?
+        [[ $status != 2 ]] || exit 1
+    done
+    if (need chromium chromedriver >/dev/null); then
+        need chromium chromedriver
+    else
+        echo "$me: no Chromium; set CHROMIUM and CHROMEDRIVER to run the tests that need it"
+    fi
+}
+
+# Finds cargo-deb, or has cargo install it, and tells the tests in CARGO_DEB. Whatever goes wrong,
+# they can run without.
+want_cargo_deb() {
+    local found version=3.8.0 root=$tools/cargo-deb
+    if [[ -n ${CARGO_DEB:-} ]]; then
+        found=$(cd "$called_from" && realpath -- "$(command -v -- "$CARGO_DEB")" 2>/dev/null) ||
+            fail "CARGO_DEB is set to '$CARGO_DEB', which is no program that can be run." \
+                "Point it to cargo-deb, or unset it to have one looked for."
+    elif ! found=$(command -v cargo-deb); then
+        found=$root/bin/cargo-deb
+        [[ -x $found ]] || {
+            echo "$me: installing cargo-deb $version under $root"
+            # It compresses by other programs here: without these parts it is built quicker.
+            CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=$root/target \
+                cargo install --quiet --locked --debug --no-default-features \
+                --root "$root" --version "$version" cargo-deb 2>&1 | grep -v '^warning: be sure' || true
+            rm -rf "$root/target"
+        }
+        [[ -x $found ]] || {
+            echo "$me: no cargo-deb; set CARGO_DEB to one to run the test that needs it"
+            return 0
+        }
+    fi
+    version=$("$found" --version 2>/dev/null | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+' | head -n1 || true)
+    printf '%-10s %-14s %s\n' cargo-deb "$version" "$found"
+    export CARGO_DEB=$found
 }

@@ -1,11 +1,12 @@
 //! What the persister writes down of one output.
 
 use std::sync::Mutex;
-use std::time::SystemTime;
 
 use super::lock;
+use crate::clock;
 use crate::core::event::Revision;
-use crate::core::status::{OutputKind, OutputStatus, Standing, Time};
+use crate::core::status::{OutputKind, OutputStatus, Standing};
+use crate::core::time::Millis;
 
 /// How one output stands.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub struct OutputBoard {
 struct State {
     standing: Standing,
     failure: Option<String>,
-    published: Option<(SystemTime, Revision)>,
+    published: Option<(Millis, Revision)>,
     healed: u64,
     fight: bool,
 }
@@ -49,7 +50,7 @@ impl OutputBoard {
 
     /// It holds what there was at this revision.
     pub fn published(&self, revision: Revision) {
-        lock(&self.state).published = Some((SystemTime::now(), revision));
+        lock(&self.state).published = Some((clock::now(), revision));
     }
 
     /// So much in it was healed.
@@ -69,7 +70,7 @@ impl OutputBoard {
             path: self.path.clone(),
             standing: state.standing,
             failure: state.failure.clone(),
-            published_at: state.published.map(|(at, _)| Time(at)),
+            published_at: state.published.map(|(at, _)| at),
             revision: state.published.map(|(_, revision)| revision),
             healed: state.healed,
             fight: state.fight,

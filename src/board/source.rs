@@ -1,12 +1,13 @@
 //! What the actors of one source write down: the watcher, the registry and the auditor.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::{Clock, lock};
+use crate::clock;
 use crate::core::entries::Counts;
 use crate::core::event::Revision;
-use crate::core::status::{AuditStatus, Connection, EntriesStatus, ListStatus, SourceStatus, Time};
+use crate::core::status::{AuditStatus, Connection, EntriesStatus, ListStatus, SourceStatus};
 
 /// How one source stands.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ impl SourceBoard {
 
     /// The list is complete, as of now.
     pub fn listed(&self, reason: String, took: Duration) {
-        let time = Time(SystemTime::now());
+        let time = clock::now();
         lock(&self.state).last_list =
             Some(ListStatus { time, seconds: took.as_secs_f64(), reason });
     }
@@ -133,7 +134,7 @@ impl SourceBoard {
 
     /// An audit was carried through.
     pub fn audited(&self, differences: usize) {
-        let time = Time(SystemTime::now());
+        let time = clock::now();
         lock(&self.state).last_audit = Some(AuditStatus { time, differences });
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
+use clap_complete::Shell;
 
 use super::args::EtcdArgs;
 use super::output::OutputError;
@@ -53,6 +54,12 @@ pub enum Command {
     Diff(Box<DiffArgs>),
     /// List the value formats, with an example of a key and a value of each
     Presets,
+    /// Print the completions of a shell
+    #[command(after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program, or of one of its commands
+    #[command(after_long_help = MANUAL_EXAMPLES)]
+    Manual(ManualArgs),
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -77,6 +84,18 @@ const DIFF_EXAMPLES: &str = "\
 Examples:
   etcd-sd diff --target-file /etc/prometheus/tgroups.json
   etcd-sd diff --no-target-file --target-dir /etc/prometheus/etcd.d";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  etcd-sd completions bash >/usr/share/bash-completion/completions/etcd-sd
+  etcd-sd completions zsh >/usr/share/zsh/vendor-completions/_etcd-sd
+  etcd-sd completions fish >/usr/share/fish/vendor_completions.d/etcd-sd.fish
+  source <(etcd-sd completions bash)                  in this shell alone";
+
+const MANUAL_EXAMPLES: &str = "\
+Examples:
+  etcd-sd manual | man -l -
+  etcd-sd manual diff >/usr/share/man/man1/etcd-sd-diff.1";
 
 /// What to explain.
 #[derive(Clone, Debug, Args)]
@@ -129,6 +148,22 @@ pub struct DiffArgs {
     pub reading: ReadingArgs,
 }
 
+/// Which shell.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell that is to complete
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Which page.
+#[derive(Clone, Debug, Args)]
+pub struct ManualArgs {
+    /// One of the commands; the program itself if none is given
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
 /// What to read once, and for how long to try.
 #[derive(Clone, Debug, Args)]
 pub struct ReadingArgs {
@@ -179,7 +214,7 @@ impl Command {
         match self {
             Self::Check(args) => Some(args.reading.log_level),
             Self::Diff(args) => Some(args.reading.log_level),
-            Self::Explain(_) | Self::Presets => None,
+            Self::Explain(_) | Self::Presets | Self::Completions(_) | Self::Manual(_) => None,
         }
     }
 }

@@ -7,44 +7,14 @@
 mod attribution;
 mod line;
 
-use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
-
 use super::event::Revision;
 use super::key::Key;
 use super::schema::Schema;
 use super::value::{Labels, Target};
 
+pub use super::time::Millis;
 pub use attribution::{Attribution, Publish};
 pub use line::{Line, Note, Outline, is_line};
-
-/// A point in time, in milliseconds since 1970, UTC. Shown as RFC 3339 has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Millis(pub u64);
-
-impl Millis {
-    /// How long it is since an earlier point in time.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
-    }
-
-    /// Reads what RFC 3339 has; `None` if it is something else, or before 1970.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let time = humantime::parse_rfc3339_weak(text).ok()?;
-        let since = time.duration_since(UNIX_EPOCH).ok()?;
-        u64::try_from(since.as_millis()).ok().map(Self)
-    }
-}
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The last millisecond of the year 9999, beyond which there is no such text.
-        let shown = Duration::from_millis(self.0.min(253_402_300_799_999));
-        humantime::format_rfc3339_millis(UNIX_EPOCH + shown).fmt(f)
-    }
-}
 
 /// Why a target changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

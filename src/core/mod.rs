@@ -34,6 +34,7 @@
 //! | [`history`] | what became of which target, why, and which publish carried it |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
 //! | [`status`] | how each part of the daemon stands, and whether it is ready |
+//! | [`time`] | how a time of day is told |
 //! | [`throttle`] | how many warnings a second are still of use |
 
 pub mod address;
@@ -67,5 +68,6 @@ pub mod split;
 pub mod status;
 pub mod summary;
 pub mod throttle;
+pub mod time;
 pub mod value;
 pub mod witness;

@@ -3,31 +3,12 @@
 //! Pure data, as `/api/v1/status` shows it, and what follows from it: whether the daemon is ready.
 //! Times are those of the host's clock.
 
-use std::time::SystemTime;
-
 use serde::{Serialize, Serializer};
 
 use super::entries::Counts;
 use super::event::Revision;
 use super::guard::Cause;
-
-/// A moment; RFC 3339 in UTC with milliseconds where it is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time(pub SystemTime);
-
-impl Time {
-    /// Seconds since 1970, as Prometheus counts them.
-    #[must_use]
-    pub fn unix_seconds(self) -> f64 {
-        self.0.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_rfc3339_millis(self.0))
-    }
-}
+use super::time::Millis;
 
 /// All of it.
 #[derive(Clone, Debug, Serialize)]
@@ -35,7 +16,7 @@ pub struct Status {
     /// Of the program.
     pub version: &'static str,
     /// When the daemon started.
-    pub started: Time,
+    pub started: Millis,
     /// Whether all actors answer.
     pub healthy: bool,
     /// Which of them do not.
@@ -47,7 +28,7 @@ pub struct Status {
     /// What Prometheus gets; `None` before the first complete list.
     pub published: Option<PublishedStatus>,
     /// Since when changes wait to be published.
-    pub pending_since: Option<Time>,
+    pub pending_since: Option<Millis>,
     /// One for each prefix or pattern.
     pub sources: Vec<SourceStatus>,
     /// Whether removals are held.
@@ -114,7 +95,7 @@ pub struct SourceStatus {
     /// Why there is no connection, or no list yet.
     pub failure: Option<String>,
     /// When the registry was last known to be what etcd holds.
-    pub fresh_at: Option<Time>,
+    pub fresh_at: Option<Millis>,
     /// Whether that is recent enough to vouch for.
     pub fresh: bool,
     /// How far etcd is, as far as it was heard.
@@ -174,7 +155,7 @@ impl From<Counts> for EntriesStatus {
 #[derive(Clone, Debug, Serialize)]
 pub struct ListStatus {
     /// When.
-    pub time: Time,
+    pub time: Millis,
     /// What it took.
     pub seconds: f64,
     /// Why it was needed.
@@ -185,7 +166,7 @@ pub struct ListStatus {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct AuditStatus {
     /// When.
-    pub time: Time,
+    pub time: Millis,
     /// How many entries were not as etcd has them.
     pub differences: usize,
 }
@@ -196,7 +177,7 @@ pub struct PublishedStatus {
     /// Counts the documents since the start, from 1.
     pub number: u64,
     /// Since when it is visible.
-    pub time: Time,
+    pub time: Millis,
     /// Of etcd.
     pub revision: Revision,
     /// Services with a target.
@@ -227,9 +208,9 @@ pub struct HoldStatus {
     /// Targets that etcd has.
     pub wanted: usize,
     /// Since when.
-    pub since: Time,
+    pub since: Millis,
     /// When they will be let through; `None` for as long as etcd can't be reached.
-    pub until: Option<Time>,
+    pub until: Option<Millis>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -252,7 +233,7 @@ pub struct OutputStatus {
     /// Why it does not hold what it should.
     pub failure: Option<String>,
     /// When it last was written, or found to be right.
-    pub published_at: Option<Time>,
+    pub published_at: Option<Millis>,
     /// Of what it holds.
     pub revision: Option<Revision>,
     /// How often it was healed since the start.
@@ -318,7 +299,7 @@ pub fn not_ready(
         reasons.push("no complete list has been published yet".into());
     }
     let stale = sources.iter().filter(|source| !source.fresh).map(|source| {
-        let since = source.fresh_at.map(|Time(at)| humantime::format_rfc3339_seconds(at));
+        let since = source.fresh_at;
         let since = since.map_or("never was fresh".into(), |at| format!("may be stale since {at}"));
         let why = source.failure.as_deref().unwrap_or("etcd has given no sign of life");
         format!("{} {since}: {why}", source.name)

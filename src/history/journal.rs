@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
+use super::JournalSettings;
 use super::sender::Shared;
-use super::{JournalSettings, now};
+use crate::clock::now;
 use crate::core::history::{Millis, Note, Recorded, is_line};
 use crate::file::{Error, JournalFile};
 use crate::telemetry::{Chain, seconds};

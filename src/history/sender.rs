@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::now;
+use crate::clock::now;
 use crate::core::entries::Relisted;
 use crate::core::history::{Capture, Millis, Note, Publish, Recorded};
 use crate::core::render::Document;

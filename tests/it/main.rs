@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod actors;
+mod alerts;
 mod audit;
 mod auth;
 mod bursts;
@@ -16,6 +17,7 @@ mod chaos;
 mod confirm;
 mod conformance;
 mod connector;
+mod contrib;
 mod convergence;
 mod drift;
 #[path = "../embedded/mod.rs"]
@@ -31,6 +33,7 @@ mod model;
 mod notices;
 mod once;
 mod outage;
+mod packaging;
 mod page;
 mod proxied;
 mod publishing;

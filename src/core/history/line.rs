@@ -14,12 +14,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{Carried, Millis, Recorded};
 use crate::core::value::{Labels, Target};
 
-impl Serialize for Millis {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 impl Serialize for Carried {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("publish", 3)?;
