@@ -97,8 +97,8 @@ async fn tell(context: Context, listener: mpsc::Sender<Event>) -> Option<()> {
                 soonest = Instant::now() + SOONEST;
                 due = Instant::now() + LATEST;
             }
-            changed = published.changed() => {
-                changed.ok()?;
+            news = published.changed() => {
+                news.ok()?;
                 due = due.min(soonest);
             }
             change = changes.recv() => match change {

@@ -137,7 +137,7 @@ async function refresh() {
 }
 
 // At once, but no more often than this; what comes meanwhile is seen at its end.
-const PACE = 700;
+const PACE = 400;
 let rests = false;
 let isWanted = false;
 

@@ -23,6 +23,31 @@ const ENTER: char = '\u{e007}';
 const WITHIN: f64 = 1.0;
 const ON_A_BUSY_MACHINE: f64 = 5.0;
 
+/// Texts with a contrast of less than 4.5 to 1 on what they stand on.
+const FAINT: &str = r#"
+    const channels = (color) => color.match(/[\d.]+/g).map(Number);
+    const luminance = (color) => {
+        const [r, g, b] = channels(color).slice(0, 3).map((one) => one / 255)
+            .map((one) => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const color = getComputedStyle(at).backgroundColor;
+            if (channels(color)[3] !== 0) return color;
+        }
+    };
+    const faint = new Set();
+    for (const element of document.querySelectorAll('body *')) {
+        const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        if (!hasText || !element.checkVisibility() || element.closest('.new, .skip, noscript')) continue;
+        const [one, other] = [getComputedStyle(element).color, ground(element)].map(luminance);
+        const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        if (contrast < 4.5) faint.add(`${contrast.toFixed(2)} ${element.className} ${element.innerText}`);
+    }
+    return [...faint];
+"#;
+
 /// For a page to come to rest.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
@@ -102,6 +127,12 @@ async fn the_page_shows_chain_services_instances_quarantine_and_changes_as_they_
     browser.run("document.querySelector('[data-keep=\"/services/web/4\"] summary').click()");
     let value = "[data-keep='/services/web/4'] pre";
     browser.shows(value, "what etcd holds", |text| text == "no address").await;
+
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        let faint = browser.run(FAINT);
+        assert_eq!(faint, serde_json::json!([]), "can't be read easily, {scheme}");
+    }
 
     // A put, and a deletion.
     etcd.put("/services/web/6", "10.0.0.66:80").await;
