@@ -24,7 +24,7 @@ const WITHIN: f64 = 1.0;
 const ON_A_BUSY_MACHINE: f64 = 5.0;
 
 /// Texts with a contrast of less than 4.5 to 1 on what they stand on.
-const FAINT: &str = r#"
+const FAINT: &str = r"
     const channels = (color) => color.match(/[\d.]+/g).map(Number);
     const luminance = (color) => {
         const [r, g, b] = channels(color).slice(0, 3).map((one) => one / 255)
@@ -46,7 +46,7 @@ const FAINT: &str = r#"
         if (contrast < 4.5) faint.add(`${contrast.toFixed(2)} ${element.className} ${element.innerText}`);
     }
     return [...faint];
-"#;
+";
 
 /// For a page to come to rest.
 const A_MOMENT: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ fn assert_clean(browser: &Browser, url: &str) {
 
 /// How long something took, for whoever reads the test's output.
 fn report(what: &str, seconds: f64) {
-    println!("{what}: {seconds:.3} s, promised within {WITHIN} s");
+    eprintln!("{what}: {seconds:.3} s, promised within {WITHIN} s");
     assert!(seconds < ON_A_BUSY_MACHINE, "{what} took {seconds} s");
 }
 

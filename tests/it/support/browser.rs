@@ -1,5 +1,5 @@
-//! A headless Chromium, from `$CHROMIUM` and `$CHROMEDRIVER` or the PATH, driven by WebDriver's
-//! JSON over HTTP.
+//! A headless Chromium, from `$CHROMIUM` and `$CHROMEDRIVER` or the PATH, driven by the JSON of
+//! the `WebDriver` protocol.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
