@@ -100,7 +100,10 @@ fn every_manual_page_is_set_without_a_warning() {
     run(async || {
         let help = etcd_sd(&["--help"]).await.stdout;
         let commands = help.split_once("\nCommands:\n").unwrap().1.split_once("\n\n").unwrap().0;
-        let commands = commands.lines().filter_map(|line| line.split_whitespace().next());
+        // Long descriptions go on in lines that are set in further.
+        let commands =
+            commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        let commands = commands.filter(|name| !name.is_empty());
         for page in commands.map(|name| if name == "help" { None } else { Some(name) }) {
             let arguments: Vec<&str> = ["manual"].into_iter().chain(page).collect();
             let page = etcd_sd(&arguments).await;

@@ -36,6 +36,7 @@ mod notices;
 mod once;
 mod outage;
 mod packaging;
+mod page;
 mod proxied;
 mod publishing;
 mod quarantine;

@@ -165,7 +165,9 @@ async fn every_alert_fires_on_what_a_daemon_exports_and_is_silent_while_all_is_w
     let stale = scene.shows("etcd_sd_fresh", "", 0.0).await;
     scene.fires(&["EtcdSdStale", "EtcdSdNotReady"], &well, Some(&stale));
     scene.etcd.restart().await;
-    let well = scene.is_well().await;
+    scene.is_well().await;
+    // Every outage ends with one.
+    let well = scene.shows("etcd_sd_audits_total", "result=\"equal\"", 1.0).await;
 
     let fighting = eventually(2 * SOON, "a fight is told", async || {
         scene.file.write("[]");
