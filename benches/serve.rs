@@ -9,9 +9,11 @@ use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use etcd_sd::http::{Address, Listen, Server};
+use etcd_sd::etcd::{Connector, Credentials, Patience};
+use etcd_sd::http::{Address, Inspected, Listen, Server};
 use etcd_sd::observer::Observer;
 use tokio::sync::mpsc;
 
@@ -63,7 +65,9 @@ fn try_serve(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             shard: None,
             enable_lifecycle: false,
         };
-        let server = Server::bind(listen, observer.clone(), orders)?;
+        let nothing = Connector::new(Patience::default(), Credentials::default());
+        let nothing = Arc::new(Inspected::new(Vec::new(), nothing));
+        let server = Server::bind(listen, observer.clone(), nothing, orders)?;
         let mut client = Client(BufReader::new(TcpStream::connect(server.address())?));
         let mut registry = registry(size);
         let mut round = 0;

@@ -92,7 +92,8 @@ struct Context {
 
 impl Server {
     /// Listens, from now on, and answers with what `observer` is told. What requests want done
-    /// goes to `orders`, if it is allowed. Blocks for as long as it takes to read certificates and the token.
+    /// goes to `orders`, if it is allowed. Blocks for as long as it takes to read certificates and
+    /// the token.
     ///
     /// # Errors
     ///
