@@ -153,8 +153,8 @@ impl Server {
         self.address
     }
 
-    /// Stops listening, and completes when the requests under way are answered, which takes
-    /// [some seconds](GRACE) at most.
+    /// Stops listening, and completes when the requests under way are answered, which takes some
+    /// seconds at most.
     pub async fn stop(self) {
         let _ = self.stopping.send(true);
         // The thread keeps to the time by itself: this is for one that is starved.
