@@ -11,6 +11,10 @@
 # is installed under target/test-tools/ by cargo, which takes half a minute; without one, the
 # test that needs it says that it is skipped.
 #
+# chromium and chromedriver, which look at the status page, come from CHROMIUM and CHROMEDRIVER, the
+# PATH, or the distribution; where they can't be had, the tests that need them say that they are
+# skipped.
+#
 # A Prometheus 3 beside that, with its promtool in the same folder, comes from the variable
 # PROMETHEUS3, or is unpacked there from a newer suite of Debian; without one, the tests that
 # need it say that they are skipped.
@@ -26,8 +30,18 @@ fail() {
 }
 
 # The variable that names a program, and the package that has it.
-variable() { case $1 in etcd) echo ETCD ;; etcdctl) echo ETCDCTL ;; prometheus) echo PROMETHEUS ;; promtool) echo PROMTOOL ;; victoria-metrics) echo VICTORIA_METRICS ;; esac; }
-package() { case $1 in etcd) echo etcd-server ;; etcdctl) echo etcd-client ;; victoria-metrics) echo victoria-metrics ;; *) echo prometheus ;; esac; }
+variable() {
+    case $1 in
+        etcd) echo ETCD ;; etcdctl) echo ETCDCTL ;; prometheus) echo PROMETHEUS ;; promtool) echo PROMTOOL ;;
+        victoria-metrics) echo VICTORIA_METRICS ;; chromium) echo CHROMIUM ;; chromedriver) echo CHROMEDRIVER ;;
+    esac
+}
+package() {
+    case $1 in
+        etcd) echo etcd-server ;; etcdctl) echo etcd-client ;; chromedriver) echo chromium-driver ;;
+        victoria-metrics | chromium) echo "$1" ;; *) echo prometheus ;;
+    esac
+}
 
 # Prints a program's path: from its variable, the PATH, or an earlier unpacking.
 # Status 1: there is none. Status 2: the variable says nonsense.
@@ -203,6 +217,21 @@ unpack_prometheus() {
     for deb in "$prometheus3"/debs/*.deb; do
         dpkg -x "$deb" "$prometheus3/root" || return 1
     done
+}
+
+# Finds or gets Chromium and what drives it. Whatever goes wrong, the tests can run without.
+want_chromium() {
+    local program status
+    for program in chromium chromedriver; do
+        status=0
+        find_program "$program" >/dev/null || status=$?
+        [[ $status != 2 ]] || exit 1
+    done
+    if (need chromium chromedriver >/dev/null); then
+        need chromium chromedriver
+    else
+        echo "$me: no Chromium; set CHROMIUM and CHROMEDRIVER to run the tests that need it"
+    fi
 }
 
 # Finds cargo-deb, or has cargo install it, and tells the tests in CARGO_DEB. Whatever goes wrong,

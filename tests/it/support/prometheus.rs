@@ -104,6 +104,11 @@ impl Prometheus {
         started.then(|| Self { address, _process: process, _home: home })
     }
 
+    /// Where it is asked.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// What it scrapes now, sorted.
     pub(crate) async fn targets(&self) -> Vec<Target> {
         let body = http::get(&self.address, "/api/v1/targets?state=active").await;
