@@ -20,9 +20,19 @@
 //!
 //! Beside them an Auditor compares the registry with etcd now and then, and has the watcher list
 //! anew if they differ. These three are there once for each source; of several, a Merger makes one
-//! document. The Persister has one output for the target file, and one for the target
-//! directory with a file for each service; of several daemons that would write the same, one
+//! document. The Persister has one output for the target file, one for the target directory with
+//! a file for each service, and one for HTTP; of several daemons that would write the same, one
 //! does, and the others stand by.
+//!
+//! Whoever looks on is kept from the actors:
+//!
+//! ```text
+//! all actors ──count, write down──> Observer: metrics, board ───> HTTP thread: /metrics, /sd, /-/ready, page
+//!            ──changes, publishes─> history threads ──> journal      systemd: READY, STATUS, WATCHDOG
+//! ```
+//!
+//! The only messages from there are pages of the registry that the API asks for, each of them
+//! short, pings, and what an operator wants done.
 //!
 //! Data is sent and awaited; hints carry nothing and may be dropped: whoever gets one pulls
 //! the truth. Pulls go one way, so nothing can deadlock.

@@ -22,6 +22,7 @@ mod viewer;
 mod warnings;
 
 use std::error::Error;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver};
@@ -79,8 +80,10 @@ fn show(
     let directory = tempfile::Builder::new().prefix("etcd-sd-quickstart-").tempdir()?;
     let path = directory.path().join("tgroups.json");
     let viewer = Viewer::new(path.clone(), warnings);
-    let stage = Stage::open(console.clone(), viewer, limit)?;
-    let daemon = config(stage.endpoint(), &path).map(|config| {
+    // Free for now, and so most likely a moment later.
+    let page = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let stage = Stage::open(console.clone(), viewer, page, limit)?;
+    let daemon = config(stage.endpoint(), &path, page).map(|config| {
         let end = async {
             tokio::select! {
                 () = etcd_sd::terminated() => {}
@@ -97,7 +100,7 @@ fn show(
 }
 
 /// What the daemon's own command line makes of these flags, whatever the environment says.
-fn config(endpoint: &str, path: &Path) -> Result<Config, Box<dyn Error>> {
+fn config(endpoint: &str, path: &Path, page: SocketAddr) -> Result<Config, Box<dyn Error>> {
     let path = path.to_str().ok_or("the temporary directory's name is not UTF-8")?;
     let args = config::Arguments::try_parse_from([
         "etcd-sd",
@@ -111,6 +114,8 @@ fn config(endpoint: &str, path: &Path) -> Result<Config, Box<dyn Error>> {
         "200ms",
         "--debounce-max",
         "2s",
+        "--listen",
+        &page.to_string(),
     ])?;
     Ok(Config { once: None, ..args.config()? })
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -29,6 +30,7 @@ impl Stage {
     pub(crate) fn open(
         console: Console,
         viewer: Viewer,
+        page: SocketAddr,
         limit: Option<Duration>,
     ) -> Result<Self, Box<dyn Error>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -36,7 +38,7 @@ impl Stage {
         let (ready, endpoint) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("stage".into())
-            .spawn(move || runtime.block_on(play(console, viewer, limit, ready, ended)))?;
+            .spawn(move || runtime.block_on(play(console, viewer, page, limit, ready, ended)))?;
         match endpoint.recv() {
             Ok(endpoint) => Ok(Self { endpoint, end, thread }),
             Err(gone) => Err(join(thread).err().unwrap_or_else(|| gone.into())),
@@ -63,6 +65,7 @@ fn join(thread: JoinHandle<Result<(), String>>) -> Result<(), Box<dyn Error>> {
 async fn play(
     console: Console,
     mut viewer: Viewer,
+    page: SocketAddr,
     limit: Option<Duration>,
     ready: mpsc::Sender<String>,
     ended: oneshot::Receiver<()>,
@@ -71,7 +74,7 @@ async fn play(
     let endpoint = registry.endpoint();
     let path = viewer.path().to_owned();
     let guide = guide(&endpoint, &path);
-    console.note(&opening(&endpoint, &path, limit));
+    console.note(&opening(&endpoint, &path, page, limit));
     console.note(&guide);
     let journal = Journal::default();
     let mut fleet = Fleet::new(registry.store(), console.clone(), path);
@@ -121,7 +124,7 @@ async fn view(viewer: &mut Viewer, journal: &Journal, console: &Console) -> Infa
     }
 }
 
-fn opening(endpoint: &str, path: &Path, limit: Option<Duration>) -> String {
+fn opening(endpoint: &str, path: &Path, page: SocketAddr, limit: Option<Duration>) -> String {
     let end = match limit {
         Some(limit) => format!("in {}, or at Ctrl-C", humantime::format_duration(limit)),
         None => "at Ctrl-C".into(),
@@ -132,6 +135,7 @@ fn opening(endpoint: &str, path: &Path, limit: Option<Duration>) -> String {
 {STRONG}etcd-sd keeps the file that Prometheus reads in step with the services in etcd{STRONG:#}
   etcd  {endpoint}  {FAINT}(v3 API, inside this process){FAINT:#}
   file  {path}  {FAINT}(removed at the end){FAINT:#}
+  page  http://{page}/  {FAINT}(how it all stands; metrics, /sd and an API below it){FAINT:#}
   ends  {end}
 "
     )

@@ -98,8 +98,9 @@ async fn a_revision_beyond_the_limit_of_one_message_comes_in_fragments(etcd: Etc
     });
     file.follows(&etcd).await;
     let watches = registry.requests().seen().watches;
-    let asked: Vec<_> =
-        watches.iter().map(|watch| (watch.start_revision, watch.fragment)).collect();
+    // On a busy machine a watch may be pinged meanwhile, by another one that starts nowhere.
+    let asked = watches.iter().filter(|watch| watch.start_revision > 0);
+    let asked: Vec<_> = asked.map(|watch| (watch.start_revision, watch.fragment)).collect();
     assert_eq!(asked, [(revision, false), (revision, true)]);
     assert_eq!(daemon.logged("listed").len(), 1);
 }

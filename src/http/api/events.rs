@@ -1,10 +1,10 @@
 //! `/api/v1/changes`: what has changed lately; `/api/v1/events`: what changes, as it comes.
 
-// Until changes are told.
-#[cfg_attr(not(test), expect(dead_code))]
 mod pace;
 
+use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as Waking, Poll};
 use std::time::Duration;
 
@@ -13,14 +13,16 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_core::Stream;
-use serde::Serialize;
-use std::convert::Infallible;
+use serde::{Serialize, Serializer};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::bounds::Asked;
 use super::refusal::Refusal;
+use crate::core::history::Recorded;
 use crate::http::Context;
+use pace::Pace;
 
 /// How the daemon stands is said when it has published, but not more often than the one, and else
 /// as often as the other.
@@ -33,16 +35,30 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// What changed last, newest first.
 #[derive(Serialize)]
 pub(super) struct Changes {
-    changes: Vec<serde_json::Value>,
+    changes: Vec<Shared>,
+}
+
+/// A change, as a journal has it.
+struct Shared(Arc<Recorded>);
+
+impl Serialize for Shared {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
 }
 
 /// What changed last.
 pub(super) async fn recent(
-    State(_context): State<Context>,
+    State(context): State<Context>,
     asked: Asked,
 ) -> Result<Json<Changes>, Refusal> {
-    let _ = (asked.limit()?, asked.service);
-    Ok(Json(Changes { changes: Vec::new() }))
+    let limit = asked.limit()?;
+    let is_wanted = |recorded: &Arc<Recorded>| {
+        asked.service.as_deref().is_none_or(|service| *recorded.change.service == *service)
+    };
+    let newest = context.observer.history.recent().into_iter().rev();
+    let changes = newest.filter(is_wanted).take(limit).map(Shared).collect();
+    Ok(Json(Changes { changes }))
 }
 
 /// Says how the daemon stands, and each change, from now on.
@@ -64,6 +80,8 @@ async fn tell(context: Context, listener: mpsc::Sender<Event>) -> Option<()> {
     tokio::pin!(stopped);
     let board = &observer.board;
     let mut published = board.watch_published();
+    let mut changes = observer.history.subscribe();
+    let mut pace = Pace::new(Instant::now());
     let mut last = String::new();
     let (mut soonest, mut due) = (Instant::now(), Instant::now());
     loop {
@@ -73,18 +91,35 @@ async fn tell(context: Context, listener: mpsc::Sender<Event>) -> Option<()> {
             () = sleep_until(due) => {
                 let status = serde_json::to_string(&board.snapshot()).ok()?;
                 if status != last {
-                    listener.send(Event::default().event("status").data(&status)).await.ok()?;
+                    listener.send(event("status").data(&status)).await.ok()?;
                     last = status;
                 }
                 soonest = Instant::now() + SOONEST;
                 due = Instant::now() + LATEST;
             }
-            changed = published.changed() => {
-                changed.ok()?;
+            news = published.changed() => {
+                news.ok()?;
                 due = due.min(soonest);
+            }
+            change = changes.recv() => match change {
+                Ok(change) if pace.pass(Instant::now()) => {
+                    let change = serde_json::to_string(&*change).ok()?;
+                    listener.send(event("change").data(change)).await.ok()?;
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(missed)) => pace.miss(missed),
+                Err(RecvError::Closed) => return None,
+            },
+            () = sleep_until(pace.due().unwrap_or(due)), if pace.due().is_some() => {
+                let more = format!(r#"{{"changes":{}}}"#, pace.sum_up(Instant::now()));
+                listener.send(event("more").data(more)).await.ok()?;
             }
         }
     }
+}
+
+fn event(name: &str) -> Event {
+    Event::default().event(name)
 }
 
 /// What is still to be said to a listener.

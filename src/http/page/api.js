@@ -2,6 +2,9 @@
 
 import { theirClock } from "./dom.js";
 
+// In full: relative to a page whose address has a password in it, nothing can be asked.
+const API = `${location.origin}/api/v1`;
+
 /** Why there is no answer, in words. */
 export class Unanswered extends Error {
   constructor(message, status = 0) {
@@ -19,7 +22,7 @@ export async function ask(path, parameters = {}, signal = undefined) {
   const text = query.toString();
   let response;
   try {
-    response = await fetch(`/api/v1/${path}${text && "?"}${text}`, { signal, cache: "no-store" });
+    response = await fetch(`${API}/${path}${text && "?"}${text}`, { signal, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Unanswered("etcd-sd does not answer");
@@ -39,7 +42,7 @@ export function listen(on) {
   let source;
   let last = null;
   const connect = () => {
-    source = new EventSource("/api/v1/events");
+    source = new EventSource(`${API}/events`);
     source.addEventListener("open", () => on.live(true));
     source.addEventListener("status", (event) => on.status(JSON.parse(event.data)));
     source.addEventListener("change", (event) => {

@@ -10,10 +10,16 @@ export function chain(status) {
     { title: "etcd", cards: status.sources.map((source) => etcd(source, status)) },
     { title: "Registry", cards: status.sources.map((source) => registry(source, status)) },
     { title: "Document", cards: [published(status)] },
-    { title: status.outputs.length > 1 ? "Outputs" : "Output", cards: status.outputs.map(output) },
+    { title: "Output", cards: outputs(status).map(output) },
   ];
   if (status.prometheus) stages.push({ title: "Prometheus", cards: [prometheus(status.prometheus)] });
   return stages;
+}
+
+/** Discovery over HTTP serves the document itself: it is shown apart only if there is no other. */
+function outputs({ outputs }) {
+  const written = outputs.filter(({ kind }) => kind !== "http");
+  return written.length ? written : outputs;
 }
 
 /** The picture of them. */
@@ -142,6 +148,7 @@ function published(status) {
       ["size", bytes(document.bytes)],
       ["revision", count(document.revision)],
       ["changed", ago(document.time)],
+      status.outputs.some(({ kind }) => kind === "http") && ["served", h("code", {}, "/sd")],
       guard.trips > 0 && ["guard", `${counted(guard.trips, "trip")}`],
     ],
   };

@@ -68,10 +68,10 @@ function row(change) {
   const { before, after } = change;
   return h("li", { class: `change ${after ? (before ? "moved" : "came") : "went"}${fresh.has(change) ? " new" : ""}` },
     h("div", { class: "what" },
+      h("time", { datetime: change.time, title: change.time }, clock(change.time)),
       h("span", { class: "sign", "aria-label": after ? (before ? "changed" : "came") : "went" }, after ? (before ? "~" : "+") : "−"),
       h("a", { href: serviceLink(change.service) }, foreign(change.service)),
-      h("span", { class: "of" }, foreign(change.instance)),
-      h("time", { datetime: change.time, title: change.time }, clock(change.time))),
+      h("span", { class: "of" }, foreign(change.instance))),
     h("div", { class: "how" }, difference(before, after)),
     h("div", { class: "when" },
       h("span", {}, CAUSES[change.cause] ?? change.cause),

@@ -125,7 +125,8 @@ async fn a_hundred_thousand_bad_entries_among_a_thousand_are_all_listed_at_once(
     assert_eq!(ran.code, 6);
     assert_eq!((number(&ran, "keys"), number(&ran, "quarantined")), (BAD + 1_000, BAD));
     assert_eq!(ran.stdout.split_once("\n\n").unwrap().1.lines().count(), BAD);
-    assert!(took < Duration::from_secs(20), "{took:?}, without optimisation");
+    // Without optimisation and on a busy machine; were it quadratic, it would take hours.
+    assert!(took < Duration::from_secs(120), "{took:?}");
 }
 
 async fn an_empty_registry_is_good_and_said_to_be_empty(etcd: Etcd) {

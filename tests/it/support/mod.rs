@@ -4,11 +4,11 @@
 //!   Etcd (embedded or real) <── daemon ──> TargetFile <── Prometheus
 //!    backend, etcd, writes,     daemon,     file, render,    prometheus,
 //!    secure, certs,             log         reader, ledger,  listener,
-//!    cluster, gate, proxy, churn            directory,       http
-//!                                           target_dir
+//!    cluster, gate, proxy, churn            directory,       victoria,
+//!                                           target_dir       http
 //! ```
 //!
-//! Beside the daemon: `ran`, a command that runs to its end.
+//! Beside the daemon: `ran`, a command that runs to its end, and `browser`, which looks at its page.
 //! Below them: `process` (children that die with their test), `ports`, `wait`, and
 //! `volume` (file systems that a test mounts), where `rights` allow it.
 //! Nothing here sleeps for a guess: `wait` looks until a condition holds or its
@@ -16,6 +16,7 @@
 //! should have done is worked out a second time, in `render`.
 
 pub(crate) mod backend;
+pub(crate) mod browser;
 pub(crate) mod certs;
 pub(crate) mod churn;
 pub(crate) mod cluster;
@@ -40,6 +41,7 @@ pub(crate) mod rights;
 pub(crate) mod secure;
 pub(crate) mod snapshots;
 pub(crate) mod target_dir;
+pub(crate) mod victoria;
 pub(crate) mod volume;
 pub(crate) mod wait;
 pub(crate) mod writes;

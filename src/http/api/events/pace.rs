@@ -38,6 +38,11 @@ impl Pace {
         passes
     }
 
+    /// So many came that nobody has seen.
+    pub(super) fn miss(&mut self, changes: u64) {
+        self.more += changes;
+    }
+
     /// When those that were counted are to be summed up, if there are any.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.more > 0).then_some(self.begun + WINDOW)
