@@ -163,7 +163,7 @@ function output(output) {
   if (failure) {
     says = {
       level: "bad", word: "Failing",
-      note: { title: "Publishing fails", text: [[path(), ": ", foreign(failure, "q")], "What was there before stays."], todo: "It is tried again by itself, at least each 2 s; nothing is lost meanwhile." },
+      note: { title: "Publishing fails", text: [foreign(failure, "q"), ["What was in ", path(), " before stays."]], todo: "It is tried again by itself, at least each 2 s; nothing is lost meanwhile." },
     };
   } else if (fight) {
     says = {
