@@ -22,9 +22,10 @@ use crate::core::history::is_line;
 use crate::core::schema::Schema;
 use crate::etcd;
 use crate::file::{self, JournalFile};
-use crate::history::History;
+use crate::history::{History, LeaseSettings};
 use crate::http::{self, Inspected, Order, Server};
 use crate::observer::Observer;
+use crate::prometheus;
 use crate::service;
 use actors::Actors;
 use signals::{Request, Requests};
@@ -89,7 +90,7 @@ pub enum Error {
     #[error("a part of the program ended on its own")]
     Died,
     /// There can be no thread.
-    #[error("cannot start a thread for the history of targets")]
+    #[error("cannot start a thread")]
     Thread(#[source] io::Error),
     /// It can't listen where it was told to.
     #[error(transparent)]
@@ -141,6 +142,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let inspected = Arc::new(inspected);
     let bind = |listen| Server::bind(listen, observer.clone(), Arc::clone(&inspected), sender);
     let server = listen.map(bind).transpose()?;
+    if let Some(url) = config.prometheus.clone().filter(|_| once.is_none()) {
+        let watching =
+            prometheus::watch(url, config.target_file.clone(), Arc::clone(&observer.board));
+        watching.map_err(Error::Thread)?;
+    }
     let actors = Actors::start(config, &observer).await?;
     inspected.open(actors.inspected());
     if let Some(limit) = once {
@@ -180,7 +186,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 /// What becomes of the targets, if anybody wants to know; what is published once has no history.
 fn history(config: &Config) -> io::Result<Option<History>> {
     let is_wanted = config.journal.is_some() || config.listen.is_some();
-    let start = || History::start(config.sources.clone(), config.journal.clone());
+    let leases = config.journal.as_ref().map(|_| LeaseSettings {
+        servers: config.servers.clone(),
+        connector: config.connector.clone(),
+        prefix: config.sources[0].pattern.prefix().clone(),
+    });
+    let start = || History::start(config.sources.clone(), config.journal.clone(), leases);
     (is_wanted && config.once.is_none()).then(start).transpose()
 }
 

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::core::guard::Hold;
 use crate::core::render::Document;
-use crate::core::status::{GuardStatus, HoldStatus, PublishedStatus, Status, not_ready};
+use crate::core::status::{
+    GuardStatus, HoldStatus, PrometheusStatus, PublishedStatus, Status, not_ready,
+};
 use crate::core::time::Millis;
 use crate::history;
 
@@ -32,7 +34,16 @@ pub struct Board {
     actors: Mutex<Vec<Arc<Pulse>>>,
     persisting: Mutex<Persisting>,
     published: watch::Sender<Option<Arc<Published>>>,
+    shown: watch::Sender<Option<Shown>>,
+    prometheus: Mutex<Option<PrometheusStatus>>,
     history: history::Sender,
+}
+
+/// A publish that is visible everywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// When the oldest change arrived that it is the first to show.
+    pub arrived: Instant,
 }
 
 /// What the persister writes down.
@@ -71,6 +82,8 @@ impl Board {
             actors: Mutex::default(),
             persisting: Mutex::default(),
             published: watch::Sender::new(None),
+            shown: watch::Sender::new(None),
+            prometheus: Mutex::default(),
             history,
         }
     }
@@ -128,6 +141,22 @@ impl Board {
         self.published.subscribe()
     }
 
+    /// All outputs show a change now that arrived then.
+    pub fn shown(&self, arrived: Instant) {
+        self.shown.send_replace(Some(Shown { arrived }));
+    }
+
+    /// Hears of each publish that shows a change.
+    #[must_use]
+    pub fn watch_shown(&self) -> watch::Receiver<Option<Shown>> {
+        self.shown.subscribe()
+    }
+
+    /// What Prometheus says of it.
+    pub fn prometheus(&self, status: PrometheusStatus) {
+        *lock(&self.prometheus) = Some(status);
+    }
+
     /// Since when changes wait to be published.
     pub fn pending(&self, since: Option<Instant>) {
         lock(&self.persisting).pending_since = since;
@@ -181,6 +210,7 @@ impl Board {
             guard,
             outputs,
             journal: self.history.journal(),
+            prometheus: lock(&self.prometheus).clone(),
         }
     }
 }

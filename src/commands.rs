@@ -5,6 +5,7 @@
 //! | `explain` | what becomes of one key and its value |
 //! | `check` | the registry in numbers, and what is quarantined in it |
 //! | `diff` | the files beside what they should hold |
+//! | `history` | what became of which target, from the journal |
 //! | `presets` | the value formats |
 //! | `completions` | what shells complete the command line with |
 //! | `manual` | the manual pages |
@@ -14,11 +15,13 @@ mod check;
 mod completions;
 mod diff;
 mod explain;
+mod history;
 mod manual;
 mod presets;
 mod read;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -68,7 +71,10 @@ pub enum Error {
     /// The value was to come from there.
     #[error("cannot read the value from standard input")]
     Input(#[source] io::Error),
-    /// A target file can't be looked at.
+    /// There is none to read.
+    #[error("there is no journal {}; give the path that the daemon's --journal has", .0.display())]
+    NoJournal(PathBuf),
+    /// A target file or a journal can't be looked at.
     #[error(transparent)]
     File(#[from] file::Error),
     /// The output can't be written.
@@ -81,7 +87,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Config(_) | Self::NoBase64(_) | Self::NoCommand { .. } => 2,
+            Self::Config(_) | Self::NoBase64(_) | Self::NoJournal(_) | Self::NoCommand { .. } => 2,
             Self::Etcd(_) | Self::NoList { .. } => 3,
             Self::NoKey(_) | Self::Input(_) | Self::File(_) | Self::Print(_) => 1,
         }
@@ -99,6 +105,7 @@ pub async fn run(command: Command) -> Result<i32, Error> {
         Command::Explain(args) => explain::run(*args).await,
         Command::Check(args) => check::run(*args).await,
         Command::Diff(args) => diff::run(*args).await,
+        Command::History(args) => history::run(&args),
     }
 }
 

@@ -6,6 +6,7 @@ mod journal;
 mod listen;
 mod output;
 mod parse;
+mod prometheus;
 mod schema;
 mod security;
 mod sources;
@@ -22,15 +23,17 @@ use crate::etcd::{Connector, Patience, Server};
 use crate::file::{TargetDir, TargetFile};
 use crate::history::JournalSettings;
 use crate::http::Listen;
+use crate::prometheus::Url;
 
 pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
 pub use commands::{
     CheckArgs, Command, CompletionsArgs, DiffArgs, ExplainArgs, ManualArgs, ReadingArgs, Registries,
 };
-pub use journal::JournalArgs;
+pub use journal::{HistoryArgs, JournalArgs};
 pub use listen::{ListenArgs, ListenError};
 pub use output::OutputError;
 pub use parse::Servers;
+pub use prometheus::PrometheusArgs;
 pub use schema::{SchemaArgs, SchemaError};
 pub use security::{SecurityArgs, SecurityError};
 pub use sources::{SourcesArgs, SourcesError};
@@ -62,6 +65,8 @@ pub struct Config {
     pub debounce: Debounce,
     /// Which removals are too many to be believed.
     pub guard: GuardSettings,
+    /// The Prometheus to ask whether it has what is published; `None` for none.
+    pub prometheus: Option<Url>,
     /// Where to write down what becomes of each target; `None` for nowhere.
     pub journal: Option<JournalSettings>,
     /// How often to look at the file even without a notification.
@@ -113,8 +118,18 @@ pub enum ConfigError {
 impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
-        let Self { etcd, security, sources, target, guard, listen, journal, running, command: _ } =
-            self;
+        let Self {
+            etcd,
+            security,
+            sources,
+            target,
+            guard,
+            listen,
+            journal,
+            prometheus,
+            running,
+            command: _,
+        } = self;
         let quiet = target.debounce;
         let ceiling = target.debounce_max.unwrap_or(CEILING.max(quiet * 4));
         if ceiling < quiet {
@@ -134,7 +149,11 @@ impl Arguments {
                 return Err(ConfigError::TooShort { flag, given });
             }
         }
-        let (servers, connector) = etcd.connector(security)?;
+        let (servers, mut connector) = etcd.connector(security)?;
+        let journal = journal.settings();
+        if journal.is_some() {
+            connector = connector.with_leases();
+        }
         let listen = listen.check(sources.shard)?;
         let is_served = listen.is_some() && !running.once;
         let (target_file, target_dir) = output::check(&target, is_served)?;
@@ -152,7 +171,8 @@ impl Arguments {
                 min: guard.guard_min,
                 hold: guard.guard_hold,
             },
-            journal: journal.settings(),
+            prometheus: prometheus.prometheus_url,
+            journal,
             drift_interval: target.drift_interval,
             listen,
             once: running.once.then_some(running.timeout),

@@ -7,6 +7,7 @@
 mod connection;
 mod credentials;
 mod error;
+mod lease;
 mod login;
 mod patience;
 mod server;

@@ -14,6 +14,7 @@
 //! [`core::history`](crate::core::history).
 
 mod journal;
+mod leases;
 mod sender;
 mod task;
 
@@ -31,6 +32,7 @@ use crate::core::schema::Schema;
 use sender::{Shared, Told};
 use task::Task;
 
+pub use leases::LeaseSettings;
 pub use sender::{RECENT, Sender};
 
 /// Messages that wait for the task. Their changes are counted apart.
@@ -55,12 +57,16 @@ pub struct History {
 
 impl History {
     /// Begins to take it down, for sources with these schemas; into a journal if there are
-    /// settings for one.
+    /// settings for one, and with what becomes of leases if there is somebody to be asked.
     ///
     /// # Errors
     ///
     /// If there can be no thread.
-    pub fn start(schemas: Vec<Arc<Schema>>, journal: Option<JournalSettings>) -> io::Result<Self> {
+    pub fn start(
+        schemas: Vec<Arc<Schema>>,
+        journal: Option<JournalSettings>,
+        leases: Option<LeaseSettings>,
+    ) -> io::Result<Self> {
         let (told, heard) = mpsc::channel(QUEUE);
         let path = journal.as_ref().map(|journal| journal.path.display().to_string());
         let shared = Arc::new(Shared::new(told.clone(), path));
@@ -70,7 +76,7 @@ impl History {
         };
         let task = Task::new(schemas, journal, Arc::clone(&shared));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let run = move || runtime.block_on(task.run(heard));
+        let run = move || runtime.block_on(task.run(heard, leases));
         thread::Builder::new().name("history".into()).spawn(run)?;
         Ok(Self { sender: Sender::new(shared), told })
     }

@@ -55,6 +55,7 @@
 //! | [`history`] | what became of which target, and the journal of it, on threads of its own |
 //! | [`observer`], [`board`], [`metrics`] | what the actors tell about themselves, for all who look on |
 //! | [`service`] | the edge to systemd: readiness, status, watchdog |
+//! | [`prometheus`] | asking the Prometheus that reads what is published whether it has it |
 //! | [`telemetry`] | logs |
 //!
 //! # What always holds
@@ -90,6 +91,7 @@ pub mod history;
 pub mod http;
 pub mod metrics;
 pub mod observer;
+pub mod prometheus;
 pub mod secrets;
 pub mod service;
 pub mod telemetry;

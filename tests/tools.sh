@@ -2,8 +2,8 @@
 # Expects `me`, the script's name for messages, `called_from`, the directory that it was
 # called in, and the repository's root as the working directory.
 #
-# etcd, etcdctl, prometheus and promtool come from the variables ETCD, ETCDCTL,
-# PROMETHEUS and PROMTOOL, or from the PATH. What neither has, this gets from the
+# etcd, etcdctl, prometheus, promtool and victoria-metrics come from the variables ETCD, ETCDCTL,
+# PROMETHEUS, PROMTOOL and VICTORIA_METRICS, or from the PATH. What neither has, this gets from the
 # Debian-like distribution: it installs the packages as root, or with a sudo that asks
 # nothing, or without root unpacks them under target/test-tools/.
 #
@@ -30,8 +30,18 @@ fail() {
 }
 
 # The variable that names a program, and the package that has it.
-variable() { case $1 in etcd) echo ETCD ;; etcdctl) echo ETCDCTL ;; prometheus) echo PROMETHEUS ;; promtool) echo PROMTOOL ;; chromium) echo CHROMIUM ;; chromedriver) echo CHROMEDRIVER ;; esac; }
-package() { case $1 in etcd) echo etcd-server ;; etcdctl) echo etcd-client ;; chromium) echo chromium ;; chromedriver) echo chromium-driver ;; *) echo prometheus ;; esac; }
+variable() {
+    case $1 in
+        etcd) echo ETCD ;; etcdctl) echo ETCDCTL ;; prometheus) echo PROMETHEUS ;; promtool) echo PROMTOOL ;;
+        victoria-metrics) echo VICTORIA_METRICS ;; chromium) echo CHROMIUM ;; chromedriver) echo CHROMEDRIVER ;;
+    esac
+}
+package() {
+    case $1 in
+        etcd) echo etcd-server ;; etcdctl) echo etcd-client ;; chromedriver) echo chromium-driver ;;
+        victoria-metrics | chromium) echo "$1" ;; *) echo prometheus ;;
+    esac
+}
 
 # Prints a program's path: from its variable, the PATH, or an earlier unpacking.
 # Status 1: there is none. Status 2: the variable says nonsense.
@@ -88,7 +98,7 @@ unpack_packages() {
 
 # Gets the packages of the programs that are missing.
 get_missing() {
-    local advice="Install ${missing[*]} by hand, or set ETCD, ETCDCTL, PROMETHEUS and PROMTOOL to programs of your own."
+    local advice="Install ${missing[*]} by hand, or set ETCD, ETCDCTL, PROMETHEUS, PROMTOOL and VICTORIA_METRICS to programs of your own."
     command -v apt-get >/dev/null || fail "no ${programs[*]} on the PATH, and no apt-get to get them with." "$advice"
     if [[ $(id -u) == 0 ]]; then
         echo "$me: installing ${missing[*]}"
@@ -106,6 +116,8 @@ get_missing() {
 version() {
     case $1 in
         etcdctl) ETCDCTL_API=3 "$2" version ;;
+        # Debian's does not know; its manual is on its help.
+        victoria-metrics) "$2" -version; "$2" -help | grep -q promscrape && echo 0.0.0-unknown ;;
         *) "$2" --version ;;
     esac 2>&1 | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+[^ ,)]*' | head -n1 || true
 }

@@ -10,6 +10,7 @@ use super::commands::Command;
 use super::journal::JournalArgs;
 use super::listen::ListenArgs;
 use super::parse::{self, Servers};
+use super::prometheus::PrometheusArgs;
 use super::security::SecurityArgs;
 use super::sources::SourcesArgs;
 use crate::file::Mode;
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// What is served over HTTP.
     #[command(flatten)]
     pub listen: ListenArgs,
+    /// Who reads it.
+    #[command(flatten)]
+    pub prometheus: PrometheusArgs,
     /// How the program runs.
     #[command(flatten)]
     pub running: RunningArgs,
@@ -63,10 +67,11 @@ Signals: SIGTERM and SIGINT write what is pending and stop, a second one stops a
 SIGHUP reads certificates and the password anew, connects and lists anew;
 SIGUSR1 lets the removals through that the guard holds.
 
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or a target file that is not
-ours, 3 no complete list from etcd in time (--once, explain, check, diff), 4 too many
-targets would be removed (--once), 5 diff: the files are not what etcd has, 6 explain: the
-entry is not published, check: something is quarantined.
+Exit codes: 0 done, 1 failed while running, 2 wrong usage, a target file or journal that is
+not ours, or a certificate or token that can't be read, 3 no complete list from etcd in time
+(--once, explain, check, diff), 4 too many targets would be removed (--once), 5 diff: the
+files are not what etcd has, 6 explain: the entry is not published, check: something is
+quarantined.
 
 Prometheus:
   scrape_configs:
@@ -128,7 +133,7 @@ pub struct TargetArgs {
           value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub target_file: PathBuf,
 
-    /// Write no single file, only those in --target-dir
+    /// Write no single file, only those in --target-dir, or none with --listen
     #[arg(long, env = "ETCD_SD_NO_TARGET_FILE", value_parser = FalseyValueParser::new())]
     pub no_target_file: bool,
 

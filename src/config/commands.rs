@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
 use super::args::EtcdArgs;
+use super::journal::HistoryArgs;
 use super::output::OutputError;
 use super::security::SecurityArgs;
 use super::sources::SourcesArgs;
@@ -54,6 +55,17 @@ pub enum Command {
     Diff(Box<DiffArgs>),
     /// List the value formats, with an example of a key and a value of each
     Presets,
+    /// Show what became of which target, from the journal that --journal has the daemon write
+    ///
+    /// Oldest first: when etcd told it, which service and instance, what the target was and is, why,
+    /// and which publish carried it, how long after. Causes: put, delete, lease_end (the key's lease
+    /// ended), relist (found by a complete list; which change did it, etcd does not tell any more),
+    /// admitted (there was room for it at last), guard (a removal that the guard had held).
+    ///
+    /// Exits with 0, also if nothing is found, which is said on standard error; with 2 if there is
+    /// no journal. Lines that are none are counted, and said there too.
+    #[command(after_long_help = HISTORY_EXAMPLES)]
+    History(Box<HistoryArgs>),
     /// Print the completions of a shell
     #[command(after_long_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -84,6 +96,16 @@ const DIFF_EXAMPLES: &str = "\
 Examples:
   etcd-sd diff --target-file /etc/prometheus/tgroups.json
   etcd-sd diff --no-target-file --target-dir /etc/prometheus/etcd.d";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  etcd-sd history --journal /var/lib/etcd-sd/journal.jsonl --service api --since 1h
+  etcd-sd history --journal journal.jsonl --json | jq -r 'select(.cause == \"lease_end\").key'
+
+--json prints a line for each change: time, revision, service, instance, key, before and after (null,
+or an object with targets and labels), cause, publish (null, or an object with number, time,
+revision). A note of the journal has time and note: started, listed, dropped (changes that have no
+line), stopped.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -214,7 +236,11 @@ impl Command {
         match self {
             Self::Check(args) => Some(args.reading.log_level),
             Self::Diff(args) => Some(args.reading.log_level),
-            Self::Explain(_) | Self::Presets | Self::Completions(_) | Self::Manual(_) => None,
+            Self::Explain(_)
+            | Self::History(_)
+            | Self::Presets
+            | Self::Completions(_)
+            | Self::Manual(_) => None,
         }
     }
 }

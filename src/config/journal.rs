@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::parse;
+use crate::core::history::Moment;
 use crate::history::JournalSettings;
 
 /// What becomes of each target, written down.
@@ -36,4 +37,37 @@ impl JournalArgs {
         let path = journal.filter(|path| !path.as_os_str().is_empty())?;
         Some(JournalSettings { path, max_size, keep })
     }
+}
+
+/// What to show of a journal.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    /// The journal, as the daemon was told to write it; PATH.1 and so on are read as well
+    #[arg(long, value_name = "PATH", env = "ETCD_SD_JOURNAL")]
+    pub journal: PathBuf,
+
+    /// Only changes of this service
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
+
+    /// Only changes of the instances of this name
+    #[arg(long, value_name = "INSTANCE")]
+    pub instance: Option<String>,
+
+    /// Only changes from then on: so long ago, such as 1h, or at a time, such as
+    /// 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "WHEN", value_parser = parse::moment)]
+    pub since: Option<Moment>,
+
+    /// Only changes up to then, said the same way
+    #[arg(long, value_name = "WHEN", value_parser = parse::moment)]
+    pub until: Option<Moment>,
+
+    /// Only the last so many
+    #[arg(long, value_name = "NUMBER")]
+    pub limit: Option<usize>,
+
+    /// Print the lines as they are in the journal
+    #[arg(long)]
+    pub json: bool,
 }

@@ -33,7 +33,7 @@ pub struct ListenArgs {
 
     /// A file with a token, without which nothing is answered but health and readiness
     ///
-    /// Prometheus sends it with authorization: {credentials_file: FILE}; browsers, as the
+    /// Prometheus sends it with authorization: {type: Bearer, credentials_file: FILE}; browsers, as the
     /// password of any user. A newline at its end is no part of it.
     #[arg(long, value_name = "FILE", env = "ETCD_SD_LISTEN_TOKEN_FILE")]
     pub listen_token_file: Option<PathBuf>,

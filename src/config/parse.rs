@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::core::history::{Millis, Moment};
 use crate::core::key::{Prefix, PrefixError};
 use crate::etcd::{Server, ServerError};
 use crate::file::Mode;
+use crate::prometheus::{Url, UrlError};
 
 /// No duration may be longer: whoever wants more means something else.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,6 +41,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub(super) fn prometheus_url(text: &str) -> Result<Url, UrlError> {
+    Url::parse(text)
+}
+
 pub(super) fn ratio(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
@@ -61,6 +67,16 @@ pub(super) fn file_mode(text: &str) -> Result<Mode, String> {
     let bits = u32::from_str_radix(text, 8).ok();
     bits.and_then(Mode::new).ok_or_else(|| {
         "give permissions in octal, for reading and writing, that let the owner read: 0644, 0640".into()
+    })
+}
+
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
+    if let Some(time) = Millis::parse(text) {
+        return Ok(Moment::At(time));
+    }
+    let ago = humantime::parse_duration(text).map(Moment::Ago);
+    ago.map_err(|_| {
+        "give how long ago, such as 90s, 1h or 7days, or a time such as 2026-01-02T03:04:05Z".into()
     })
 }
 

@@ -6,6 +6,9 @@
 
 mod attribution;
 mod line;
+mod table;
+
+use std::time::Duration;
 
 use super::event::Revision;
 use super::key::Key;
@@ -15,6 +18,30 @@ use super::value::{Labels, Target};
 pub use super::time::Millis;
 pub use attribution::{Attribution, Publish};
 pub use line::{Line, Note, Outline, is_line};
+pub use table::{Row, Widths};
+
+/// A point in time, as people say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// So long before now.
+    Ago(Duration),
+    /// Then.
+    At(Millis),
+}
+
+impl Moment {
+    /// When that is.
+    #[must_use]
+    pub fn at(self, now: Millis) -> Millis {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => {
+                let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+                Millis(now.0.saturating_sub(ago))
+            }
+        }
+    }
+}
 
 /// Why a target changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,6 +31,7 @@
 //! | [`debounce`] | when a burst of changes is over |
 //! | [`persist`] | whether to publish, to look at the file, or to leave it alone |
 //! | [`guard`] | whether to believe that so many targets are gone |
+//! | [`loaded`] | whether Prometheus has taken in what is published, and if not, why |
 //! | [`history`] | what became of which target, why, and which publish carried it |
 //! | [`damping`] | how fast to heal a file that somebody keeps changing |
 //! | [`status`] | how each part of the daemon stands, and whether it is ready |
@@ -52,6 +53,7 @@ pub mod guard;
 pub mod history;
 pub mod key;
 pub mod liveness;
+pub mod loaded;
 pub mod paging;
 pub mod pattern;
 pub mod persist;

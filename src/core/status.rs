@@ -37,6 +37,28 @@ pub struct Status {
     pub outputs: Vec<OutputStatus>,
     /// The journal of changes; `None` if there is none.
     pub journal: Option<JournalStatus>,
+    /// The Prometheus that reads what is published; `None` if there is none to ask.
+    pub prometheus: Option<PrometheusStatus>,
+}
+
+/// What the Prometheus that reads what is published says.
+#[derive(Clone, Debug, Serialize)]
+pub struct PrometheusStatus {
+    /// Where it is asked.
+    pub url: String,
+    /// Whether it answers.
+    pub up: bool,
+    /// Whether it has loaded what is published.
+    pub loaded: bool,
+    /// How it stands, by the [name](super::loaded::State::name).
+    pub state: &'static str,
+    /// Why it can't be asked.
+    pub reason: Option<String>,
+    /// Since when it stands so.
+    pub since: Millis,
+    /// From the arrival of the oldest change in the last publish that it has loaded to its having
+    /// been loaded; to the nearest second or so.
+    pub load_lag_seconds: Option<f64>,
 }
 
 /// How the journal fares.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, KvClient, WatchClient};
+use etcd_client::{Client, ConnectOptions, KvClient, LeaseClient, WatchClient};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracing::warn;
@@ -25,6 +25,8 @@ const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(6);
 pub struct Connector {
     patience: Patience,
     credentials: Arc<Credentials>,
+    /// Whether watches are to tell of a deleted key what it was.
+    with_previous: bool,
     /// That the user is of no use has been said.
     said_not_enabled: Arc<AtomicBool>,
 }
@@ -33,6 +35,9 @@ pub struct Connector {
 pub struct Connection {
     pub(super) kv: KvClient,
     pub(super) watch: WatchClient,
+    pub(super) lease: LeaseClient,
+    /// Whether watches are to tell of a deleted key what it was.
+    pub(super) with_previous: bool,
     pub(super) login: Login,
     pub(super) patience: Patience,
     /// Which version of etcd the member is; empty if it did not say.
@@ -48,7 +53,14 @@ impl Connector {
     /// the time.
     #[must_use]
     pub fn new(patience: Patience, credentials: Credentials) -> Self {
-        Self { patience, credentials: Arc::new(credentials), said_not_enabled: Arc::default() }
+        let credentials = Arc::new(credentials);
+        Self { patience, credentials, with_previous: false, said_not_enabled: Arc::default() }
+    }
+
+    /// Has watches tell the lease that a deleted key had: etcd sends its last value as well then.
+    #[must_use]
+    pub fn with_leases(self) -> Self {
+        Self { with_previous: true, ..self }
     }
 
     /// How long its connections wait.
@@ -169,6 +181,8 @@ impl Connector {
         Ok(Connection {
             kv: client.kv_client().max_decoding_message_size(DECODE_LIMIT),
             watch: client.watch_client().max_decoding_message_size(DECODE_LIMIT),
+            lease: client.lease_client(),
+            with_previous: self.with_previous,
             login,
             patience,
             version,

@@ -30,6 +30,7 @@ impl Connection {
             prefix: prefix.clone(),
             from,
             in_fragments,
+            with_previous: self.with_previous,
             limit: self.patience.dial,
         };
         let renewals = self.login.renewals();
@@ -52,6 +53,7 @@ struct Watch {
     prefix: Prefix,
     from: Revision,
     in_fragments: bool,
+    with_previous: bool,
     /// For what is sent.
     limit: Duration,
 }
@@ -64,6 +66,9 @@ impl Watch {
             .with_progress_notify();
         if self.in_fragments {
             options = options.with_fragment();
+        }
+        if self.with_previous {
+            options = options.with_prev_key();
         }
         let watch = || {
             let (mut client, options) = (self.client.clone(), options.clone());

@@ -187,18 +187,12 @@ pub fn journal_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// Has `take` look at each line of a file, without its end.
-pub fn read_lines(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
-    let fail = |error| Error::new("read the journal", path, error, 0);
-    let mut file = BufReader::new(File::open(path).map_err(fail)?);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if file.read_until(b'\n', &mut line).map_err(fail)? == 0 {
-            return Ok(());
-        }
-        take(line.trim_ascii_end());
-    }
+/// The lines of a file, without their ends.
+pub fn read_lines(path: PathBuf) -> Result<impl Iterator<Item = Result<Vec<u8>, Error>>, Error> {
+    let file =
+        File::open(&path).map_err(|error| Error::new("read the journal", &path, error, 0))?;
+    let lines = BufReader::new(file).split(b'\n');
+    Ok(lines.map(move |line| line.map_err(|error| Error::new("read the journal", &path, error, 0))))
 }
 
 fn rotated(path: &Path, number: usize) -> PathBuf {
@@ -259,7 +253,7 @@ mod tests {
         append(&mut file, "ours 6\n");
         let mut lines = Vec::new();
         for file in journal_files(&path).expect("files") {
-            read_lines(&file, |line| lines.push(line.to_vec())).expect("read");
+            lines.extend(read_lines(file).expect("a file").map(|line| line.expect("a line")));
         }
         assert_eq!(lines, [b"ours 4", b"ours 5", b"ours 6"]);
         fs::write(rotated(&path, 2), "somebody's\n").expect("written");

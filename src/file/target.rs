@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::compare::{Drift, compare, identity, read};
 use super::error::Error;
@@ -100,6 +101,16 @@ impl Place {
     /// How the file looks; `None` if there is none.
     pub fn identity(&self) -> Result<Option<Identity>, Error> {
         identity(self.path())
+    }
+
+    /// When it was last written; `None` if there is no file.
+    pub fn modified(&self) -> Result<Option<SystemTime>, Error> {
+        let modified = fs::metadata(self.path()).and_then(|metadata| metadata.modified());
+        match modified {
+            Ok(modified) => Ok(Some(modified)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::new("look at", self.path(), error, 0)),
+        }
     }
 
     /// Its bytes; `None` if there is no file.

@@ -136,8 +136,12 @@ impl Sender {
 
     /// A list has taken the place of what was held.
     pub fn relisted(&self, relisted: Relisted) {
-        if !relisted.is_empty() {
-            self.tell(Told::Relisted { source: self.source, time: now(), relisted });
+        let Some(shared) = self.shared.as_ref().filter(|_| !relisted.is_empty()) else { return };
+        let services = relisted.services();
+        let told = Told::Relisted { source: self.source, time: now(), relisted };
+        if shared.told.try_send(told).is_err() {
+            // One each at least.
+            shared.drop_changes(services);
         }
     }
 

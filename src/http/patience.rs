@@ -136,3 +136,84 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         self.written(cx, shut)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{sleep, timeout};
+
+    use super::super::connections::Connections;
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The other end, and ours with its place.
+    fn connected() -> (DuplexStream, Patient<DuplexStream>, Arc<Slot>) {
+        let all = Arc::new(Connections::default());
+        let slot = all.enter(std::time::Instant::now()).expect("room");
+        let (theirs, ours) = duplex(4);
+        (theirs, Patient::new(ours, Arc::clone(&slot)), slot)
+    }
+
+    /// For how long it reads until it has had enough.
+    async fn endures(ours: &mut Patient<DuplexStream>) -> Duration {
+        let start = Instant::now();
+        loop {
+            match ours.read(&mut [0; 1]).await {
+                Ok(count) => assert_eq!(count, 1, "the other end is there"),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                    return start.elapsed();
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_comes_byte_by_byte_ends_like_one_that_does_not_come() {
+        let (_theirs, mut ours, _) = connected();
+        assert_eq!(endures(&mut ours).await.as_secs(), HEAD.as_secs());
+        let (mut theirs, mut ours, _) = connected();
+        let dribble = async {
+            while theirs.write_all(b"x").await.is_ok() {
+                sleep(SECOND).await;
+            }
+        };
+        tokio::select! {
+            endured = endures(&mut ours) => assert_eq!(endured.as_secs(), HEAD.as_secs()),
+            () = dribble => unreachable!("ours is open"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_request_has_time_to_begin_and_none_to_dawdle() {
+        let (mut theirs, mut ours, slot) = connected();
+        theirs.write_all(b"x").await.expect("open");
+        ours.read_exact(&mut [0; 1]).await.expect("a byte");
+        let answering = slot.answer(std::time::Instant::now());
+        // An answer may take its time.
+        assert!(timeout(10 * NEXT, ours.read(&mut [0; 1])).await.is_err());
+        drop(answering);
+        assert!(timeout(NEXT - SECOND, ours.read(&mut [0; 1])).await.is_err());
+        theirs.write_all(b"x").await.expect("open");
+        assert_eq!(endures(&mut ours).await.as_secs(), HEAD.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_takes_a_little_now_and_then_is_waited_for_and_nobody_else() {
+        let (mut theirs, mut ours, _slot) = connected();
+        let take = async {
+            for _ in 0..10 {
+                sleep(TAKE - SECOND).await;
+                theirs.read_exact(&mut [0; 1]).await.expect("a byte");
+            }
+            Instant::now()
+        };
+        let give = async {
+            let error = ours.write_all(&[0; 100]).await.expect_err("nobody takes all");
+            (error.kind(), Instant::now())
+        };
+        let (taken, (error, ended)) = tokio::join!(take, give);
+        assert_eq!((error, (ended - taken).as_secs()), (io::ErrorKind::TimedOut, TAKE.as_secs()));
+    }
+}

@@ -54,7 +54,10 @@ impl Token {
 }
 
 fn given(headers: &HeaderMap) -> Option<String> {
-    let (scheme, given) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
+    // Discovery by HTTP of Prometheus 2 sends it bare, unless its configuration says
+    // `type: Bearer`.
+    let Some((scheme, given)) = value.split_once(' ') else { return Some(value.to_owned()) };
     let given = given.trim();
     if scheme.eq_ignore_ascii_case("Bearer") {
         return Some(given.to_owned());
@@ -78,9 +81,13 @@ mod tests {
             headers.insert(AUTHORIZATION, value.parse().expect("a value"));
             token.matches(&headers)
         };
-        for good in
-            ["Bearer hunter2", "bearer  hunter2", "Basic Omh1bnRlcjI=", "Basic YTpodW50ZXIy"]
-        {
+        for good in [
+            "hunter2",
+            "Bearer hunter2",
+            "bearer  hunter2",
+            "Basic Omh1bnRlcjI=",
+            "Basic YTpodW50ZXIy",
+        ] {
             assert!(check(good), "{good}");
         }
         for bad in [
@@ -88,7 +95,7 @@ mod tests {
             "Bearer hunter22",
             "Bearer",
             "Bearer ",
-            "hunter2",
+            "hunter",
             "Basic hunter2",
             "Basic aHVudGVyMg==",
             "Digest hunter2",

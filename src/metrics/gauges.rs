@@ -12,7 +12,9 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 
 use crate::actors::busy;
 use crate::board::Board;
-use crate::core::status::{Connection, JournalStatus, SourceStatus, Standing, Status};
+use crate::core::status::{
+    Connection, JournalStatus, PrometheusStatus, SourceStatus, Standing, Status,
+};
 
 /// Reads the board.
 #[derive(Debug)]
@@ -26,7 +28,8 @@ impl Collector for Gauges {
         page.whole(&status)?;
         page.sources(&status.sources)?;
         page.outputs(&status)?;
-        status.journal.as_ref().map_or(Ok(()), |journal| page.journal(journal))
+        status.journal.as_ref().map_or(Ok(()), |journal| page.journal(journal))?;
+        status.prometheus.as_ref().map_or(Ok(()), |prometheus| page.prometheus(prometheus))
     }
 }
 
@@ -73,6 +76,15 @@ impl Page<'_> {
             "Changes that are not in the journal: they came more quickly than it could be written";
         self.count("journal_dropped", help, *dropped)?;
         self.one("journal_failing", "Whether the journal can't be written", flag(*failing))
+    }
+
+    fn prometheus(&mut self, prometheus: &PrometheusStatus) -> fmt::Result {
+        let PrometheusStatus { up, loaded, load_lag_seconds, .. } = prometheus;
+        self.one("prometheus_up", "Whether --prometheus-url answers", flag(*up))?;
+        let help = "Whether Prometheus has loaded what is published";
+        self.one("prometheus_loaded", help, flag(*loaded))?;
+        let help = "From the arrival of the oldest change in the last publish that Prometheus has loaded to its having been loaded";
+        load_lag_seconds.map_or(Ok(()), |lag| self.one("prometheus_load_lag_seconds", help, lag))
     }
 
     fn whole(&mut self, status: &Status) -> fmt::Result {

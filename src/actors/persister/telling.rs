@@ -72,6 +72,7 @@ impl Persister {
         }
         if let Some(arrived) = self.disk.shown.take() {
             metrics.propagation.observe(now.saturating_duration_since(arrived));
+            board.shown(arrived);
         }
     }
 

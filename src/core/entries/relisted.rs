@@ -66,6 +66,12 @@ impl Relisted {
         Self { schema: Arc::clone(&new.schema), services, revision }
     }
 
+    /// How many services differ.
+    #[must_use]
+    pub fn services(&self) -> usize {
+        self.services.len()
+    }
+
     /// Whether no service differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,7 +1,9 @@
 //! The journal: a line for each change of a target, with the publish that carried it; and that
 //! nothing it meets delays a publish.
 
+mod command;
 mod failing;
+mod leases;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

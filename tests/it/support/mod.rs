@@ -4,8 +4,8 @@
 //!   Etcd (embedded or real) <── daemon ──> TargetFile <── Prometheus
 //!    backend, etcd, writes,     daemon,     file, render,    prometheus,
 //!    secure, certs,             log         reader, ledger,  listener,
-//!    cluster, gate, proxy, churn            directory,       http
-//!                                           target_dir
+//!    cluster, gate, proxy, churn            directory,       victoria,
+//!                                           target_dir       http
 //! ```
 //!
 //! Beside the daemon: `ran`, a command that runs to its end, and `browser`, which looks at its page.
@@ -41,6 +41,7 @@ pub(crate) mod rights;
 pub(crate) mod secure;
 pub(crate) mod snapshots;
 pub(crate) mod target_dir;
+pub(crate) mod victoria;
 pub(crate) mod volume;
 pub(crate) mod wait;
 pub(crate) mod writes;

@@ -1,7 +1,7 @@
 //! A real Prometheus, from `$PROMETHEUS` or the PATH, that reads a target file; or a second
 //! one, of version 3, from `$PROMETHEUS3`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -34,6 +34,9 @@ pub(crate) struct Target {
     /// `up`, `down` or, before the first scrape, `unknown`.
     pub(crate) health: String,
 }
+
+/// The jobs and addresses of targets as they were registered, by the scrape configuration's name.
+pub(crate) type Pools = BTreeMap<String, BTreeSet<(String, String)>>;
 
 impl Prometheus {
     /// Starts it on a target file and waits until it serves.
@@ -101,6 +104,11 @@ impl Prometheus {
         started.then(|| Self { address, _process: process, _home: home })
     }
 
+    /// Where it is asked.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// What it scrapes now, sorted.
     pub(crate) async fn targets(&self) -> Vec<Target> {
         let body = http::get(&self.address, "/api/v1/targets?state=active").await;
@@ -117,6 +125,20 @@ impl Prometheus {
             .collect();
         targets.sort();
         targets
+    }
+
+    /// The targets of each scrape configuration, whose relabelling leaves the address in a label
+    /// `registered`.
+    pub(crate) async fn pools(&self) -> Pools {
+        let body = http::get(&self.address, "/api/v1/targets?state=active").await;
+        let json: Value = serde_json::from_str(&body.unwrap()).expect("Prometheus' JSON");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut pools = Pools::new();
+        for target in json["data"]["activeTargets"].as_array().unwrap() {
+            let pool = pools.entry(text(&target["scrapePool"])).or_default();
+            pool.insert((text(&target["labels"]["job"]), text(&target["labels"]["registered"])));
+        }
+        pools
     }
 
     /// The labels of all targets as they were discovered, before the relabelling of

@@ -1,0 +1,174 @@
+//! Loaded: has the Prometheus that reads what is published taken it in, and if not, why?
+//!
+//! Judged by Prometheus' own metrics. For each file that it reads it says of when the version is
+//! that it has, to the second; a file that it can't read counts as an error, and stays at the
+//! version before. Prometheus hears of a new version at once, unless it looks at another file of
+//! that name, as one does who mounts a single file into a container.
+
+mod scrape;
+
+use std::time::{Duration, Instant};
+
+pub use scrape::Seen;
+
+/// Prometheus has this long before anything is found wrong.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// By HTTP it asks once a minute by default.
+const REFRESH: Duration = Duration::from_secs(150);
+
+/// Names of files that are given as an example.
+const EXAMPLES: usize = 5;
+
+/// What is published, and should be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// A file.
+    File {
+        /// Its path here; Prometheus may see it elsewhere.
+        path: String,
+        /// When it was last written, in seconds since 1970.
+        modified: u64,
+    },
+    /// A document by HTTP.
+    Http {
+        /// Counts the documents.
+        number: u64,
+        /// How many targets it has.
+        targets: usize,
+    },
+}
+
+/// Whether Prometheus has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Loaded,
+    /// Not yet, and that is no wonder.
+    NotYet,
+    /// It reads no file of that name.
+    WrongPath {
+        /// Some that it reads.
+        reads: Vec<String>,
+    },
+    /// It tries, and fails.
+    Unreadable,
+    /// It has had time enough, and still has another version: maybe of another file.
+    Stale {
+        /// Where it reads it.
+        path: String,
+        /// Of when its version is, in seconds since 1970.
+        seen: u64,
+    },
+    /// It reads the document by HTTP, and none of its numbers of targets is the document's.
+    OtherTargets {
+        /// How many the document has.
+        expected: usize,
+    },
+    /// It can't be asked.
+    Unreachable {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl State {
+    /// Its name for programs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::NotYet => "not_yet",
+            Self::WrongPath { .. } => "wrong_path",
+            Self::Unreadable => "unreadable",
+            Self::Stale { .. } => "stale",
+            Self::OtherTargets { .. } => "other_targets",
+            Self::Unreachable { .. } => "unreachable",
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+/// What was found so far.
+#[derive(Debug)]
+pub struct Judge {
+    state: State,
+    own: Option<Own>,
+    /// Since when that is published.
+    since: Instant,
+    /// The errors of Prometheus before it was; `None` if it was not asked before.
+    errors: Option<u64>,
+    /// And when it was last asked.
+    last_errors: Option<u64>,
+}
+
+impl Judge {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self { state: State::NotYet, own: None, since: now, errors: None, last_errors: None }
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Judges what Prometheus says of what is published, if anything is. Returns whether that is
+    /// news.
+    pub fn judge(&mut self, own: Option<Own>, seen: Result<&Seen, String>, now: Instant) -> bool {
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(reason) => return self.become_of(State::Unreachable { reason }),
+        };
+        let Some(own) = own else { return self.become_of(State::NotYet) };
+        let errors = match own {
+            Own::File { .. } => seen.read_errors,
+            Own::Http { .. } => seen.http_failures,
+        };
+        if self.own.as_ref() != Some(&own) {
+            (self.own, self.since) = (Some(own.clone()), now);
+            self.errors = self.last_errors;
+        }
+        self.last_errors = Some(errors);
+        // What has failed before it was first asked may be of this, nobody knows.
+        let has_failed = errors > self.errors.unwrap_or_default();
+        let patience = match own {
+            Own::File { .. } => GRACE,
+            Own::Http { .. } => REFRESH,
+        };
+        let is_patient = now.saturating_duration_since(self.since) < patience;
+        let state = match own {
+            Own::File { path, modified } => match seen.file(&path, modified) {
+                Some((_, of)) if of == modified => State::Loaded,
+                _ if is_patient => State::NotYet,
+                _ if has_failed => State::Unreadable,
+                Some((path, seen)) => State::Stale { path: path.into(), seen },
+                None => State::WrongPath {
+                    reads: seen.files.iter().map(|(path, _)| path.clone()).take(EXAMPLES).collect(),
+                },
+            },
+            Own::Http { targets, .. } if seen.discovered.contains(&targets) => State::Loaded,
+            Own::Http { .. } if is_patient => State::NotYet,
+            Own::Http { .. } if has_failed => State::Unreadable,
+            Own::Http { targets, .. } => State::OtherTargets { expected: targets },
+        };
+        if state == State::Loaded {
+            self.errors = Some(errors);
+        }
+        self.become_of(state)
+    }
+
+    fn become_of(&mut self, state: State) -> bool {
+        let is_news = !self.state.is_like(&state);
+        self.state = state;
+        is_news
+    }
+}
+
+#[cfg(test)]
+mod tests;

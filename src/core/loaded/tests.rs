@@ -1,0 +1,101 @@
+use super::*;
+
+const PATH: &str = "/etc/prometheus/t.json";
+
+fn file(modified: u64) -> Own {
+    Own::File { path: PATH.into(), modified }
+}
+
+fn seen(files: &[(&str, u64)], read_errors: u64) -> Seen {
+    let files = files.iter().map(|&(path, of)| (path.to_owned(), of)).collect();
+    Seen { files, read_errors, ..Seen::default() }
+}
+
+/// A second, what is published then, what is seen or why nothing is, and what that means.
+type Step<'s> = (u64, Option<Own>, Result<Seen, &'s str>, &'s str);
+
+fn check(steps: &[Step<'_>]) {
+    let start = Instant::now();
+    let mut judge = Judge::new(start);
+    let mut last = "not_yet";
+    for (second, own, seen, expected) in steps {
+        let now = start + Duration::from_secs(*second);
+        let seen = seen.as_ref().map_err(|reason| (*reason).to_owned());
+        let is_news = judge.judge(own.clone(), seen, now);
+        assert_eq!(judge.state().name(), *expected, "at {second}: {:?}", judge.state());
+        assert_eq!(is_news, last != *expected, "at {second}");
+        last = expected;
+    }
+}
+
+#[test]
+fn a_file_is_loaded_once_prometheus_has_its_version_wherever_it_sees_it() {
+    check(&[
+        (0, None, Ok(seen(&[], 0)), "not_yet"),
+        (1, Some(file(100)), Ok(seen(&[], 0)), "not_yet"),
+        (2, Some(file(100)), Ok(seen(&[(PATH, 100)], 0)), "loaded"),
+        (3, Some(file(103)), Ok(seen(&[(PATH, 100)], 0)), "not_yet"),
+        (
+            4,
+            Some(file(103)),
+            Ok(seen(&[("/elsewhere/t.json", 103), ("/x/t.json", 7)], 0)),
+            "loaded",
+        ),
+    ]);
+}
+
+#[test]
+fn a_path_that_prometheus_does_not_read_is_found_after_a_while() {
+    let other = || seen(&[("/etc/prometheus/other.json", 100)], 0);
+    check(&[
+        (0, Some(file(100)), Ok(other()), "not_yet"),
+        (9, Some(file(100)), Ok(other()), "not_yet"),
+        (10, Some(file(100)), Ok(other()), "wrong_path"),
+        (60, Some(file(100)), Ok(other()), "wrong_path"),
+        (61, Some(file(100)), Ok(seen(&[(PATH, 100)], 0)), "loaded"),
+    ]);
+}
+
+#[test]
+fn errors_that_grow_mean_that_the_file_cant_be_read_and_older_ones_do_not() {
+    check(&[
+        (0, Some(file(100)), Ok(seen(&[(PATH, 100)], 5)), "loaded"),
+        (1, Some(file(101)), Ok(seen(&[(PATH, 100)], 5)), "not_yet"),
+        (20, Some(file(101)), Ok(seen(&[(PATH, 100)], 5)), "stale"),
+        (21, Some(file(101)), Ok(seen(&[(PATH, 100)], 6)), "unreadable"),
+        (22, Some(file(101)), Ok(seen(&[(PATH, 101)], 6)), "loaded"),
+        (23, Some(file(110)), Ok(seen(&[(PATH, 101)], 6)), "not_yet"),
+        (40, Some(file(110)), Ok(seen(&[(PATH, 101)], 6)), "stale"),
+    ]);
+    // One that was never read, and errors from before it was asked.
+    check(&[
+        (0, Some(file(100)), Ok(seen(&[], 2)), "not_yet"),
+        (20, Some(file(100)), Ok(seen(&[], 2)), "unreadable"),
+    ]);
+}
+
+#[test]
+fn a_prometheus_that_cant_be_asked_is_nothing_worse() {
+    check(&[
+        (0, Some(file(100)), Err("refused"), "unreachable"),
+        (5, Some(file(100)), Err("timed out"), "unreachable"),
+        (6, Some(file(100)), Ok(seen(&[(PATH, 100)], 0)), "loaded"),
+    ]);
+}
+
+#[test]
+fn by_http_the_number_of_targets_tells() {
+    let http = |number| Own::Http { number, targets: 3 };
+    let seen = |targets: &[usize], http_failures| Seen {
+        discovered: targets.to_vec(),
+        http_failures,
+        ..Seen::default()
+    };
+    check(&[
+        (0, Some(http(1)), Ok(seen(&[1, 0], 0)), "not_yet"),
+        (60, Some(http(1)), Ok(seen(&[1, 3], 0)), "loaded"),
+        (61, Some(http(2)), Ok(seen(&[1, 2], 0)), "not_yet"),
+        (300, Some(http(2)), Ok(seen(&[1, 2], 0)), "other_targets"),
+        (301, Some(http(2)), Ok(seen(&[1, 2], 1)), "unreadable"),
+    ]);
+}

@@ -1,0 +1,226 @@
+//! Closing the loop: asks the Prometheus that reads what is published whether it has it.
+//!
+//! Asks for its metrics now and then, and soon after each publish, on a thread of its own; what
+//! they mean is decided in [`core::loaded`](crate::core::loaded). What is found is written on the
+//! board, and said once. A Prometheus that can't be asked harms nothing.
+
+mod client;
+mod url;
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{Instant as Moment, sleep_until};
+use tracing::{debug, info, warn};
+
+use crate::board::{Board, Shown};
+use crate::clock;
+use crate::core::loaded::{Judge, Own, Seen, State};
+use crate::core::status::PrometheusStatus;
+use crate::core::time::Millis;
+use crate::file::TargetFile;
+use crate::telemetry::{Foreign, seconds};
+use client::Client;
+
+pub use url::{Url, UrlError};
+
+/// How often it is asked.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// How long after a publish: Prometheus reads a file at once.
+const SOON: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+    Duration::from_secs(1),
+    Duration::from_millis(2500),
+];
+
+/// Asks it for as long as the program runs.
+///
+/// # Errors
+///
+/// If there can be no thread.
+pub fn watch(url: Url, file: Option<TargetFile>, board: Arc<Board>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let run = move || {
+        let task = Task::new(url, file, board);
+        runtime.block_on(task.run());
+    };
+    thread::Builder::new().name("prometheus".into()).spawn(run)?;
+    Ok(())
+}
+
+struct Task {
+    client: Client,
+    url: Url,
+    file: Option<TargetFile>,
+    board: Arc<Board>,
+    judge: Judge,
+    /// Since when it is as it is.
+    since: Millis,
+    /// The oldest change that is not known to be loaded, by its arrival.
+    unloaded: Option<Instant>,
+    /// What the last one took from its arrival.
+    lag: Option<Duration>,
+}
+
+impl Task {
+    fn new(url: Url, file: Option<TargetFile>, board: Arc<Board>) -> Self {
+        Self {
+            client: Client::new(url.clone()),
+            url,
+            file,
+            board,
+            judge: Judge::new(Instant::now()),
+            since: clock::now(),
+            unloaded: None,
+            lag: None,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut shown = self.board.watch_shown();
+        let mut due = Moment::now();
+        let mut soon = SOON.iter();
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => {}
+                changed = shown.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.published(&mut shown);
+                    soon = SOON.iter();
+                    due = due.min(Moment::now() + SOON[0]);
+                    continue;
+                }
+            }
+            self.ask().await;
+            let is_pending = self.unloaded.is_some();
+            let next = soon.next().filter(|_| is_pending);
+            due = Moment::now() + next.copied().unwrap_or(PERIOD);
+        }
+    }
+
+    fn published(&mut self, shown: &mut watch::Receiver<Option<Shown>>) {
+        let Some(Shown { arrived, .. }) = *shown.borrow_and_update() else { return };
+        self.unloaded = Some(self.unloaded.map_or(arrived, |before| before.min(arrived)));
+    }
+
+    async fn ask(&mut self) {
+        // A publish that comes meanwhile is not what is judged.
+        let unloaded = self.unloaded;
+        let own = self.own().await;
+        let answer = self.client.get("/metrics").await;
+        let seen = answer.map(|text| Seen::parse(&text)).map_err(|error| error.to_string());
+        let now = Instant::now();
+        let is_news = self.judge.judge(own, seen.as_ref().map_err(Clone::clone), now);
+        if *self.judge.state() == State::Loaded
+            && let Some(arrived) = unloaded
+        {
+            self.lag = Some(now.saturating_duration_since(arrived));
+            self.unloaded = None;
+        }
+        if is_news {
+            self.since = clock::now();
+            self.say();
+        }
+        self.board.prometheus(self.status());
+    }
+
+    /// What is published: as it stands on disk, since that is what Prometheus sees.
+    async fn own(&self) -> Option<Own> {
+        let Some(file) = self.file.clone() else {
+            let published = self.board.published()?;
+            let targets = published.document.targets();
+            return Some(Own::Http { number: published.number, targets });
+        };
+        let path = file.path().to_string_lossy().into_owned();
+        let look = move || file.locate().and_then(|place| place.modified()).ok().flatten();
+        let modified = tokio::task::spawn_blocking(look).await.ok().flatten()?;
+        let since = modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(Own::File { path, modified: since.as_secs() })
+    }
+
+    fn say(&self) {
+        let url = self.url.as_str();
+        let path = self.file.as_ref().map(|file| file.path().display().to_string());
+        let path = path.as_deref().unwrap_or("/sd");
+        match self.judge.state() {
+            State::Loaded => {
+                let after_seconds = self.lag.map(seconds);
+                info!(url, path, after_seconds, "Prometheus has loaded what is published");
+            }
+            State::NotYet => debug!(url, path, "Prometheus has not loaded what is published yet"),
+            State::WrongPath { reads } => {
+                let names: Vec<_> =
+                    reads.iter().map(|name| Foreign(name.as_bytes()).to_string()).collect();
+                let reads = if names.is_empty() { "none".into() } else { names.join(", ") };
+                warn!(
+                    url,
+                    path,
+                    reads,
+                    "Prometheus reads no file of this name: see files: under file_sd_configs in its \
+                     configuration, whether it has that configuration, and in a container whether \
+                     the file's directory is mounted there"
+                );
+            }
+            State::Unreadable if self.file.is_some() => warn!(
+                url,
+                path,
+                "Prometheus can't read the target file, its errors grow: see whether its user may \
+                 (--file-mode, and the directories above the file), and its log"
+            ),
+            State::Unreadable => warn!(
+                url,
+                path,
+                "Prometheus' discovery by HTTP fails: see its log, the url under http_sd_configs, \
+                 and the token and certificate if there are any"
+            ),
+            State::Stale { path: read, seen } => {
+                let of = humantime::format_rfc3339_seconds(
+                    SystemTime::UNIX_EPOCH + Duration::from_secs(*seen),
+                );
+                let reads = Foreign(read.as_bytes());
+                warn!(
+                    url, path, %reads, %of,
+                    "Prometheus still has another version of the target file: if it is mounted into \
+                     a container as a single file, mount its directory; if the directory was made \
+                     anew, restart Prometheus; where the kernel tells of no changes, as on a network \
+                     file system, lower refresh_interval"
+                );
+            }
+            State::OtherTargets { expected } => warn!(
+                url,
+                path,
+                expected,
+                "Prometheus has discovered another number of targets in each of its jobs: see the \
+                 url under http_sd_configs in its configuration, and its refresh_interval"
+            ),
+            State::Unreachable { reason } => warn!(
+                url, %reason,
+                "cannot ask Prometheus whether it has loaded what is published; this changes \
+                 nothing else"
+            ),
+        }
+    }
+
+    fn status(&self) -> PrometheusStatus {
+        let state = self.judge.state();
+        PrometheusStatus {
+            url: self.url.as_str().to_owned(),
+            up: !matches!(state, State::Unreachable { .. }),
+            loaded: *state == State::Loaded,
+            state: state.name(),
+            reason: match state {
+                State::Unreachable { reason } => Some(reason.clone()),
+                _ => None,
+            },
+            since: self.since,
+            load_lag_seconds: self.lag.map(|lag| lag.as_secs_f64()),
+        }
+    }
+}
