@@ -24,7 +24,7 @@ function showStatus(newest) {
   morph(at("about"), about.map((text) => h("span", {}, text)));
   document.title = `${level === "ok" ? "" : `${word} · `}etcd-sd`;
   morph(at("chain"), [picture(stages)]);
-  const noted = notes(stages);
+  const noted = notes(stages, status);
   if (why && noted.length === 0) noted.push(h("article", { class: "note bad" }, h("h3", {}, state("bad", word)), why.map((text) => h("p", {}, foreign(text)))));
   at("notes").hidden = noted.length === 0;
   morph(at("notes"), noted);
