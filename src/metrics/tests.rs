@@ -2,14 +2,29 @@ use super::*;
 use crate::core::event::Revision;
 use crate::core::render::Piece;
 use crate::core::schema::Schema;
+use crate::core::status::PrometheusStatus;
+use crate::core::time::Millis;
 use crate::core::value::Target;
+use crate::history::{History, JournalSettings};
 use crate::observer::Observer;
 
 /// One that has seen each kind of thing once.
 fn busy() -> Observer {
-    let observer = Observer::default();
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = JournalSettings { path: directory.path().join("j"), max_size: 1 << 20, keep: 1 };
     let prefix = crate::core::key::Prefix::parse("/services").expect("a prefix");
     let sources = [Arc::new(Schema::below(&prefix))];
+    let history = History::start(sources.to_vec(), Some(journal)).expect("a thread");
+    let observer = Observer::new(history.sender());
+    observer.board.prometheus(PrometheusStatus {
+        url: "http://localhost:9090".into(),
+        up: true,
+        loaded: true,
+        state: "loaded",
+        reason: None,
+        since: Millis(0),
+        load_lag_seconds: Some(1.5),
+    });
     let source = observer.source(&sources, &sources[0], Duration::from_secs(10));
     source.metrics.listed("first", Duration::from_millis(3));
     source.metrics.watching();
