@@ -94,6 +94,9 @@ function go() {
   if (isOther) {
     at("view").replaceChildren(searching(), h("div", { id: "list" }));
     if (before) at("pane").scrollIntoView({ block: "nearest" });
+  } else if (at("search") && at("search").value.trim() !== route.search) {
+    // By a link, or the way back.
+    at("search").value = route.search;
   }
   showList();
   refresh();
