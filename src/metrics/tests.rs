@@ -14,7 +14,7 @@ fn busy() -> Observer {
     let journal = JournalSettings { path: directory.path().join("j"), max_size: 1 << 20, keep: 1 };
     let prefix = crate::core::key::Prefix::parse("/services").expect("a prefix");
     let sources = [Arc::new(Schema::below(&prefix))];
-    let history = History::start(sources.to_vec(), Some(journal)).expect("a thread");
+    let history = History::start(sources.to_vec(), Some(journal), None).expect("a thread");
     let observer = Observer::new(history.sender());
     observer.board.prometheus(PrometheusStatus {
         url: "http://localhost:9090".into(),
