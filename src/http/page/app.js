@@ -24,7 +24,7 @@ function showStatus(newest) {
   morph(at("about"), about.map((text) => h("span", {}, text)));
   document.title = `${level === "ok" ? "" : `${word} · `}etcd-sd`;
   morph(at("chain"), [picture(stages)]);
-  const noted = notes(stages);
+  const noted = notes(stages, status);
   if (why && noted.length === 0) noted.push(h("article", { class: "note bad" }, h("h3", {}, state("bad", word)), why.map((text) => h("p", {}, foreign(text)))));
   at("notes").hidden = noted.length === 0;
   morph(at("notes"), noted);
@@ -94,6 +94,9 @@ function go() {
   if (isOther) {
     at("view").replaceChildren(searching(), h("div", { id: "list" }));
     if (before) at("pane").scrollIntoView({ block: "nearest" });
+  } else if (at("search") && at("search").value.trim() !== route.search) {
+    // By a link, or the way back.
+    at("search").value = route.search;
   }
   showList();
   refresh();

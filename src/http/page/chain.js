@@ -36,14 +36,32 @@ export function picture(stages) {
 }
 
 /** What needs attention, the worst first. */
-export function notes(stages) {
+export function notes(stages, status) {
   const all = stages.flatMap(({ cards }) => cards).filter((card) => card.note);
+  all.push(...beside(status));
   all.sort((one, other) => WORST.indexOf(other.level) - WORST.indexOf(one.level));
   return all.map(({ level, word, note }) => h("article", { class: `note ${level}` },
     h("h3", {}, state(level, note.title ?? word)),
     h("div", { class: "of" },
       h("div", {}, note.text.map((text) => h("p", {}, text))),
       note.todo && h("p", { class: "todo" }, note.todo))));
+}
+
+/** What is wrong beside the chain. */
+function beside({ journal, healthy, unhealthy_because }) {
+  const notes = [];
+  if (healthy === false) {
+    const text = unhealthy_because.map((why) => foreign(why, "q"));
+    notes.push({ level: "bad", note: { title: "A part of the daemon does not answer", text, todo: "If that lasts, start it anew: what is published stays, and etcd has the rest. systemd does so by its watchdog." } });
+  }
+  if (journal?.failing) {
+    notes.push({ level: "warn", note: {
+      title: "The journal can't be written",
+      text: [[foreign(journal.path, "code"), journal.dropped > 0 && `; ${counted(journal.dropped, "change is", "changes are")} not in it`, "."].filter(Boolean), "Nothing waits for it: what is published is right."],
+      todo: "The log says why; it is tried again by itself.",
+    } });
+  }
+  return notes;
 }
 
 function worse(one, other) {
@@ -163,7 +181,7 @@ function output(output) {
   if (failure) {
     says = {
       level: "bad", word: "Failing",
-      note: { title: "Publishing fails", text: [[path(), ": ", foreign(failure, "q")], "What was there before stays."], todo: "It is tried again by itself, at least each 2 s; nothing is lost meanwhile." },
+      note: { title: "Publishing fails", text: [foreign(failure, "q"), ["What was in ", path(), " before stays."]], todo: "It is tried again by itself, at least each 2 s; nothing is lost meanwhile." },
     };
   } else if (fight) {
     says = {
@@ -185,15 +203,26 @@ function output(output) {
   };
 }
 
-function prometheus(prometheus) {
-  const { level, word } = prometheus.failure
-    ? { level: "warn", word: "Not loaded" }
-    : prometheus.loaded ? { level: "ok", word: "Loaded" } : { level: "idle", word: "Waiting" };
-  const note = prometheus.failure && { title: "Prometheus has not loaded what is published", text: [foreign(prometheus.failure, "q")], todo: "What is published is right; see the log for what Prometheus would need." };
+const LOADING = {
+  loaded: ["ok", "Loaded"],
+  not_yet: ["idle", "Not yet"],
+  unreachable: ["warn", "Can't be asked", "Prometheus can't be asked", "Look at --prometheus-url, and whether it runs. What is published does not depend on it."],
+  wrong_path: ["bad", "Reads another file", "Prometheus reads no such file", "Give it the path of the target file in files: of its file_sd_configs; the log says which it reads."],
+  unreadable: ["bad", "Can't read it", "Prometheus can't read the target file", "Look at the rights of the file and its directories, for the user that Prometheus runs as."],
+  stale: ["bad", "Has an older one", "Prometheus has not loaded what is published", "See whether it reads the same file: a file that is mounted into a container by itself does not follow; mount its directory, or use --in-place."],
+  other_targets: ["bad", "Has other targets", "Prometheus has other targets than are published", "See whether its http_sd_configs asks this daemon for all services, and what its log says."],
+};
+
+function prometheus({ url, state: name, reason, since, load_lag_seconds: lag }) {
+  const [level, word, title, todo] = LOADING[name] ?? ["idle", name];
+  const note = title && {
+    title, todo,
+    text: [["Since ", clock(since), ", ", ago(since), "."], reason && foreign(reason, "q")].filter(Boolean),
+  };
   return {
     level, word, note,
-    figure: prometheus.targets == null ? null : count(prometheus.targets), unit: "targets",
-    lines: [prometheus.url && ["at", foreign(prometheus.url, "code")], prometheus.loaded_at && ["loaded", ago(prometheus.loaded_at)]],
+    figure: lag == null ? null : lag < 10 ? lag.toFixed(1) : count(Math.round(lag)), unit: "s from change to loaded",
+    lines: [["asked at", foreign(url, "code")], ["so since", ago(since)]],
   };
 }
 

@@ -36,14 +36,19 @@ export function foreign(text, name = "bdi", attributes = {}) {
   const shown = cut ? text.slice(0, LONGEST).replace(/[\ud800-\udbff]$/, "") : text;
   const element = h(name, cut ? { ...attributes, title: text.slice(0, 5000) } : attributes);
   let plain = "";
+  const flush = () => {
+    // Keys and paths are best broken where they have their parts.
+    const parts = name === "code" ? plain.split(/(?<=\/)(?=[^/])/) : [plain];
+    parts.forEach((part, at) => element.append(...(at ? [h("wbr"), part] : [part])));
+    plain = "";
+  };
   for (const character of shown) {
     if (!UNSEEN.test(character)) { plain += character; continue; }
-    if (plain) element.append(plain);
-    plain = "";
+    flush();
     const code = character.codePointAt(0).toString(16).padStart(4, "0");
     element.append(h("span", { class: "unseen" }, `\\u${code}`));
   }
-  if (plain) element.append(plain);
+  flush();
   if (cut) element.append(h("span", { class: "unseen" }, `… ${count(text.length)} characters`));
   return element;
 }

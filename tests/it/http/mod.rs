@@ -1,5 +1,6 @@
 //! What is served with `--listen`.
 
+mod api;
 mod discovery;
 mod guarded;
 mod hostile;

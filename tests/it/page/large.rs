@@ -28,7 +28,9 @@ pub(super) async fn ten_thousand_services_are_shown_at_once(etcd: Etcd) {
     browser.press("09999");
     report("one of 10,000 is found", seconds_until("one is found", || rows() == 1 && last()).await);
     browser.go(&format!("{url}#/services"));
-    browser.run("document.querySelector('[data-more]')?.click()");
+    seconds_until("all are shown again", || rows() == 100).await;
+    assert_eq!(browser.run("return document.getElementById('search').value"), "");
+    browser.run("document.querySelector('[data-more]').click()");
     seconds_until("more are shown", || rows() == 200).await;
 
     // A burst neither stops the page nor loses it the list.
