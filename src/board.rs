@@ -50,6 +50,7 @@ pub struct Shown {
 #[derive(Debug, Default)]
 struct Persisting {
     pending_since: Option<Instant>,
+    working_since: Option<Instant>,
     hold: Option<Hold>,
     trips: u64,
 }
@@ -162,6 +163,11 @@ impl Board {
         lock(&self.persisting).pending_since = since;
     }
 
+    /// Since when the outputs are being looked at or written; `None` once that is done.
+    pub fn working(&self, since: Option<Instant>) {
+        lock(&self.persisting).working_since = since;
+    }
+
     /// What the guard holds.
     pub fn hold(&self, hold: Option<Hold>) {
         let mut persisting = lock(&self.persisting);
@@ -188,15 +194,17 @@ impl Board {
         let sources: Vec<_> =
             lock(&self.sources).iter().map(|source| source.status(clock)).collect();
         let outputs: Vec<_> = lock(&self.outputs).iter().map(|output| output.status()).collect();
-        let (pending_since, guard) = {
+        let (pending_since, working, guard) = {
             let persisting = lock(&self.persisting);
             let holding = persisting.hold.map(|hold| hold_status(hold, clock));
             let trips = persisting.trips;
-            (persisting.pending_since.map(|at| clock.time(at)), GuardStatus { holding, trips })
+            let working = persisting.working_since.map_or(Duration::ZERO, |at| clock.since(at));
+            let pending_since = persisting.pending_since.map(|at| clock.time(at));
+            (pending_since, working, GuardStatus { holding, trips })
         };
         let unhealthy_because: Vec<_> =
             lock(&self.actors).iter().filter_map(|actor| actor.complaint(clock)).collect();
-        let not_ready_because = not_ready(published.as_ref(), &sources, &outputs);
+        let not_ready_because = not_ready(published.as_ref(), &sources, &outputs, working);
         Status {
             version: env!("CARGO_PKG_VERSION"),
             started: clock::millis(self.started),

@@ -38,6 +38,9 @@ const SOON: [Duration; 4] = [
     Duration::from_millis(2500),
 ];
 
+/// Publishes may follow one another more quickly than a Prometheus should be asked.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Asks it for as long as the program runs.
 ///
 /// # Errors
@@ -85,6 +88,7 @@ impl Task {
         let mut shown = self.board.watch_shown();
         let mut due = Moment::now();
         let mut soon = SOON.iter();
+        let mut asked = None::<Moment>;
         loop {
             tokio::select! {
                 () = sleep_until(due) => {}
@@ -94,10 +98,12 @@ impl Task {
                     }
                     self.published(&mut shown);
                     soon = SOON.iter();
-                    due = due.min(Moment::now() + SOON[0]);
+                    let earliest = asked.map_or(due, |asked| asked + PAUSE);
+                    due = due.min(earliest.max(Moment::now() + SOON[0]));
                     continue;
                 }
             }
+            asked = Some(Moment::now());
             self.ask().await;
             let is_pending = self.unloaded.is_some();
             let next = soon.next().filter(|_| is_pending);
@@ -181,9 +187,7 @@ impl Task {
                  and the token and certificate if there are any"
             ),
             State::Stale { path: read, seen } => {
-                let of = humantime::format_rfc3339_seconds(
-                    SystemTime::UNIX_EPOCH + Duration::from_secs(*seen),
-                );
+                let of = Millis(seen.saturating_mul(1000));
                 let reads = Foreign(read.as_bytes());
                 warn!(
                     url, path, %reads, %of,

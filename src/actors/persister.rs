@@ -125,6 +125,7 @@ impl Persister {
             Step::Wait(until) => self.wake(until, now, ctx),
             Step::Work => {
                 let task = self.schedule.begin(now);
+                self.telling.observer.board.working(Some(now));
                 if let Some(since) = task.since {
                     let wait = now.saturating_duration_since(since);
                     self.telling.observer.metrics.debounce_wait.observe(wait);
@@ -133,6 +134,7 @@ impl Persister {
                 let work = work(self.registry.clone(), disk, task, confirmed);
                 ctx.spawn(work.into_actor(self).map(move |(disk, report), actor, ctx| {
                     actor.disk = disk;
+                    actor.telling.observer.board.working(None);
                     actor.heed_guard(ctx);
                     actor.finish(task, report, ctx);
                     actor.proceed(ctx);

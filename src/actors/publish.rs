@@ -208,15 +208,17 @@ impl Disk {
     /// `is_again` if the document was published before: what was taken over since may be newer.
     fn publish(&mut self, document: Document, is_again: bool, report: &mut Report) {
         let now = now();
-        let mut is_published = false;
+        let (mut is_published, mut is_everywhere) = (false, true);
         for (held, done) in self.outputs.iter_mut().zip(&mut report.outputs) {
             if done.is_left_alone || done.failed.is_some() {
+                is_everywhere = false;
                 continue;
             }
             match &mut held.standing {
                 Standing::Active if !is_again || held.output.has_published() => {
                     let mut publication = held.output.publish(&document, now);
                     done.failed = publication.failed.take();
+                    is_everywhere &= done.failed.is_none();
                     done.publication = Some(publication);
                     is_published |= held.output.has_published();
                 }
@@ -224,7 +226,8 @@ impl Disk {
                     Ok(holds) => *is_right = Some(holds),
                     Err(error) => done.failed = Some(error),
                 },
-                _ => {}
+                Standing::StandBy { .. } => {}
+                _ => is_everywhere = false,
             }
         }
         if is_published {
@@ -232,7 +235,7 @@ impl Disk {
             let is_same = |before: &Document| before.same_bytes(&document);
             self.number += u64::from(!self.document.as_ref().is_some_and(is_same));
             self.document = Some(document);
-            if !report.has_failed() {
+            if is_everywhere {
                 self.shown = self.unseen_since.take();
             }
         }

@@ -53,3 +53,17 @@ fn the_snapshot_says_why_the_daemon_is_not_ready() {
     let status = board.snapshot();
     assert_eq!(status.not_ready_because, ["cannot publish to t.json: the disk is full"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_hangs_is_not_vouched_for() {
+    let board = Board::default();
+    board.publish(document(1, "h:1"));
+    board.working(Some(Clock::now().instant));
+    tokio::time::advance(Duration::from_secs(29)).await;
+    assert!(board.snapshot().ready);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let status = board.snapshot();
+    assert!(status.not_ready_because[0].contains("31 s"), "{:?}", status.not_ready_because);
+    board.working(None);
+    assert!(board.snapshot().ready);
+}

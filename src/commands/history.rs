@@ -80,28 +80,33 @@ impl<'a> Selection<'a> {
         };
         let is_wanted = |wanted: Option<&String>, is: &String| wanted.is_none_or(|it| it == is);
         let HistoryArgs { service, instance, .. } = self.args;
-        let (time, is_chosen) = match &line {
+        let (time, published, is_chosen) = match &line {
             Line::Change(change) => {
                 let is_service = is_wanted(service.as_ref(), &change.service);
-                (&change.time, is_service && is_wanted(instance.as_ref(), &change.instance))
+                let is_chosen = is_service && is_wanted(instance.as_ref(), &change.instance);
+                (&change.time, change.publish.as_ref().map(|publish| &publish.time), is_chosen)
             }
             // What is missing may have been of any service.
-            Line::Note { time, note: Note::Dropped { .. } } => (time, true),
-            Line::Note { time, .. } => (time, service.is_none() && instance.is_none()),
+            Line::Note { time, note: Note::Dropped { .. } } => (time, None, true),
+            Line::Note { time, .. } => (time, None, service.is_none() && instance.is_none()),
         };
-        if !is_chosen {
+        // What the guard held for hours came long before Prometheus saw it.
+        if !is_chosen || !(self.is_within(time) || published.is_some_and(|at| self.is_within(at))) {
             return None;
-        }
-        if self.since.is_some() || self.until.is_some() {
-            let time = Millis::parse(time)?;
-            if self.since.is_some_and(|since| time < since)
-                || self.until.is_some_and(|until| time > until)
-            {
-                return None;
-            }
         }
         self.changes += usize::from(matches!(line, Line::Change(_)));
         Some(Found { text, line })
+    }
+
+    /// Whether this time is asked for.
+    fn is_within(&self, time: &str) -> bool {
+        let Self { since, until, .. } = *self;
+        if since.is_none() && until.is_none() {
+            return true;
+        }
+        Millis::parse(time).is_some_and(|time| {
+            since.is_none_or(|since| time >= since) && until.is_none_or(|until| time <= until)
+        })
     }
 }
 

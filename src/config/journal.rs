@@ -54,8 +54,8 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "INSTANCE")]
     pub instance: Option<String>,
 
-    /// Only changes from then on: so long ago, such as 1h, or at a time, such as
-    /// 2026-01-02T03:04:05Z
+    /// Only changes that came or were published from then on: so long ago, such as 1h, or at a
+    /// time, such as 2026-01-02T03:04:05Z
     #[arg(long, value_name = "WHEN", value_parser = parse::moment)]
     pub since: Option<Moment>,
 

@@ -96,8 +96,9 @@ impl State {
 #[derive(Debug)]
 pub struct Judge {
     state: State,
+    /// What was published when Prometheus last answered, once it had read its configuration.
     own: Option<Own>,
-    /// Since when that is published.
+    /// Since when Prometheus could have it.
     since: Instant,
     /// The errors of Prometheus before it was; `None` if it was not asked before.
     errors: Option<u64>,
@@ -123,18 +124,32 @@ impl Judge {
     pub fn judge(&mut self, own: Option<Own>, seen: Result<&Seen, String>, now: Instant) -> bool {
         let seen = match seen {
             Ok(seen) => seen,
-            Err(reason) => return self.become_of(State::Unreachable { reason }),
+            Err(reason) => {
+                // If it is started anew, it has to read everything again.
+                self.own = None;
+                return self.become_of(State::Unreachable { reason });
+            }
         };
-        let Some(own) = own else { return self.become_of(State::NotYet) };
+        let Some(own) = own.filter(|_| !seen.is_starting) else {
+            self.own = None;
+            return self.become_of(State::NotYet);
+        };
         let errors = match own {
             Own::File { .. } => seen.read_errors,
             Own::Http { .. } => seen.http_failures,
         };
-        if self.own.as_ref() != Some(&own) {
-            (self.own, self.since) = (Some(own.clone()), now);
+        // Prometheus reads each version of a file at once: a file that is written all the time is
+        // no excuse for one that it never has.
+        let is_excused = matches!(own, Own::Http { .. }) || self.state == State::Loaded;
+        if self.own.is_none() || (self.own.as_ref() != Some(&own) && is_excused) {
+            self.since = now;
             self.errors = self.last_errors;
         }
-        self.last_errors = Some(errors);
+        if self.last_errors.is_some_and(|last| errors < last) {
+            // It was started anew, and counts from the beginning.
+            self.errors = Some(0);
+        }
+        (self.own, self.last_errors) = (Some(own.clone()), Some(errors));
         // What has failed before it was first asked may be of this, nobody knows.
         let has_failed = errors > self.errors.unwrap_or_default();
         let patience = match own {

@@ -3,6 +3,8 @@
 //! Pure data, as `/api/v1/status` shows it, and what follows from it: whether the daemon is ready.
 //! Times are those of the host's clock.
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer};
 
 use super::entries::Counts;
@@ -309,12 +311,18 @@ pub enum Standing {
     Standby,
 }
 
-/// What can't be vouched for, each with its reason; none of it if the daemon is ready.
+/// Outputs that are being looked at or written for so long are on a disk that hangs: a million
+/// targets take a few seconds.
+const HANGS: Duration = Duration::from_secs(30);
+
+/// What can't be vouched for, each with its reason; none of it if the daemon is ready. `working`
+/// says for how long the outputs are being looked at or written.
 #[must_use]
 pub fn not_ready(
     published: Option<&PublishedStatus>,
     sources: &[SourceStatus],
     outputs: &[OutputStatus],
+    working: Duration,
 ) -> Vec<String> {
     let mut reasons = Vec::new();
     if published.is_none() {
@@ -336,6 +344,13 @@ pub fn not_ready(
             }
             None => {}
         }
+    }
+    if working > HANGS {
+        let seconds = working.as_secs();
+        reasons.push(format!(
+            "a look at what is published, or a write, has not ended for {seconds} s: a disk or a \
+             network file system hangs"
+        ));
     }
     reasons
 }

@@ -19,6 +19,9 @@ const MOST_ROTATED: usize = 1000;
 /// A first line that is longer is none of ours.
 const LONGEST_FIRST_LINE: u64 = 1 << 20;
 
+/// Of a line that is longer each part counts as a line: whatever is read, it has room in memory.
+const LONGEST_LINE: u64 = 64 << 20;
+
 /// A journal that is written to.
 #[derive(Debug)]
 pub struct JournalFile {
@@ -191,8 +194,18 @@ pub fn journal_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
 pub fn read_lines(path: PathBuf) -> Result<impl Iterator<Item = Result<Vec<u8>, Error>>, Error> {
     let file =
         File::open(&path).map_err(|error| Error::new("read the journal", &path, error, 0))?;
-    let lines = BufReader::new(file).split(b'\n');
-    Ok(lines.map(move |line| line.map_err(|error| Error::new("read the journal", &path, error, 0))))
+    let mut file = BufReader::new(file);
+    Ok(std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        match file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => {
+                line.pop_if(|last| *last == b'\n');
+                Some(Ok(line))
+            }
+            Err(error) => Some(Err(Error::new("read the journal", &path, error, 0))),
+        }
+    }))
 }
 
 fn rotated(path: &Path, number: usize) -> PathBuf {

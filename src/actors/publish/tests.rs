@@ -179,6 +179,25 @@ fn an_output_with_a_fault_rests_alone_and_a_stop_tries_it_all_the_same() {
 }
 
 #[test]
+fn a_change_is_seen_once_every_output_shows_it_also_those_that_rested() {
+    let (sound, faulty) = (Fake::default(), Fake::default());
+    faulty.place().has_fault = true;
+    let mut disk = disk(&[&faulty, &sound]);
+    let start = now();
+    disk.unseen_since = Some(start);
+    let report = run(&mut disk, task(true, false), document(1), start);
+    disk.rest(&report, start, start + SECOND);
+    assert_eq!(disk.shown.take(), None);
+    let soon = start + SECOND / 2;
+    let report = run(&mut disk, task(true, false), document(2), soon);
+    disk.rest(&report, soon, soon + SECOND);
+    assert_eq!(disk.shown.take(), None, "the faulty one rests");
+    faulty.place().has_fault = false;
+    run(&mut disk, task(true, false), document(2), start + SECOND);
+    assert_eq!(disk.shown.take(), Some(start));
+}
+
+#[test]
 fn to_ask_for_another_ones_output_is_no_look_at_ours() {
     let (ours, theirs) = (Fake::default(), Fake::default());
     theirs.place().is_theirs = true;

@@ -12,6 +12,9 @@ pub struct Seen {
     pub http_failures: u64,
     /// How many targets it has discovered, by its jobs.
     pub discovered: Vec<usize>,
+    /// It has read no configuration yet: before that it recovers its own data, for minutes if that
+    /// is much, and answers meanwhile.
+    pub is_starting: bool,
 }
 
 impl Seen {
@@ -19,7 +22,7 @@ impl Seen {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut seen = Self::default();
-        for line in text.lines().filter(|line| line.starts_with("prometheus_sd_")) {
+        for line in text.lines().filter(|line| line.starts_with("prometheus_")) {
             let Some((series, value)) = line.rsplit_once(' ') else { continue };
             let Ok(value) = value.parse::<f64>() else { continue };
             #[allow(
@@ -33,10 +36,17 @@ impl Seen {
                 "prometheus_sd_file_mtime_seconds" => {
                     seen.files.extend(label(labels, "filename").map(|path| (path, value)));
                 }
-                "prometheus_sd_file_read_errors_total" => seen.read_errors += value,
-                "prometheus_sd_http_failures_total" => seen.http_failures += value,
+                "prometheus_sd_file_read_errors_total" => {
+                    seen.read_errors = seen.read_errors.saturating_add(value);
+                }
+                "prometheus_sd_http_failures_total" => {
+                    seen.http_failures = seen.http_failures.saturating_add(value);
+                }
                 "prometheus_sd_discovered_targets" => {
                     seen.discovered.push(usize::try_from(value).unwrap_or(usize::MAX));
+                }
+                "prometheus_config_last_reload_success_timestamp_seconds" => {
+                    seen.is_starting = value == 0;
                 }
                 _ => {}
             }
@@ -95,11 +105,32 @@ mod tests {
                     prometheus_sd_updates_total broken\nup 1\n";
         let files = vec![("/a/t.json".into(), 1_700_000_001), ("/b \\\"/t.json".into(), 7)];
         let discovered = vec![12];
-        let expected = Seen { files, read_errors: 3, http_failures: 3, discovered };
+        let expected =
+            Seen { files, read_errors: 3, http_failures: 3, discovered, is_starting: false };
         assert_eq!(Seen::parse(text), expected);
         assert_eq!(expected.file("/a/t.json", 9), Some(("/a/t.json", 1_700_000_001)));
         assert_eq!(expected.file("/here/t.json", 7), Some(("/b \\\"/t.json", 7)));
         assert_eq!(expected.file("/here/t.json", 8), Some(("/a/t.json", 1_700_000_001)));
         assert_eq!(expected.file("/here/u.json", 8), None);
+    }
+
+    #[test]
+    fn a_prometheus_that_has_read_no_configuration_yet_is_starting() {
+        let name = "prometheus_config_last_reload_success_timestamp_seconds";
+        assert!(Seen::parse(&format!("{name} 0\n")).is_starting);
+        assert!(!Seen::parse(&format!("{name} 1.7e+09\n")).is_starting);
+    }
+
+    #[test]
+    fn numbers_that_no_prometheus_says_are_taken_as_well_as_can_be() {
+        let text = "prometheus_sd_file_read_errors_total 1e30\n\
+                    prometheus_sd_file_read_errors_total 1e30\n\
+                    prometheus_sd_http_failures_total{config=\"a\"} +Inf\n\
+                    prometheus_sd_http_failures_total{config=\"b\"} NaN\n\
+                    prometheus_sd_file_mtime_seconds{filename=\"t\"} -5\n\
+                    prometheus_sd_discovered_targets 1e30\n";
+        let seen = Seen::parse(text);
+        assert_eq!((seen.read_errors, seen.http_failures), (u64::MAX, u64::MAX));
+        assert_eq!(seen.files, [("t".to_owned(), 0)]);
     }
 }

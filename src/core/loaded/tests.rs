@@ -84,6 +84,39 @@ fn a_prometheus_that_cant_be_asked_is_nothing_worse() {
 }
 
 #[test]
+fn a_prometheus_that_starts_has_time_to_read_everything_again() {
+    let starting = || Seen { is_starting: true, ..Seen::default() };
+    check(&[
+        (0, Some(file(100)), Ok(seen(&[(PATH, 100)], 5)), "loaded"),
+        (5, Some(file(100)), Err("refused"), "unreachable"),
+        (10, Some(file(100)), Ok(starting()), "not_yet"),
+        (300, Some(file(100)), Ok(starting()), "not_yet"),
+        (305, Some(file(100)), Ok(seen(&[], 0)), "not_yet"),
+        (310, Some(file(100)), Ok(seen(&[(PATH, 100)], 0)), "loaded"),
+    ]);
+    check(&[
+        (0, Some(file(100)), Ok(seen(&[(PATH, 100)], 5)), "loaded"),
+        (5, Some(file(100)), Err("refused"), "unreachable"),
+        (600, Some(file(100)), Ok(seen(&[], 0)), "not_yet"),
+        (609, Some(file(100)), Ok(seen(&[], 1)), "not_yet"),
+        (610, Some(file(100)), Ok(seen(&[], 1)), "unreadable"),
+    ]);
+}
+
+#[test]
+fn a_file_that_is_written_all_the_time_and_never_loaded_is_found_as_well() {
+    let other = || seen(&[("/etc/prometheus/other.json", 100)], 0);
+    check(&[
+        (0, Some(file(100)), Ok(other()), "not_yet"),
+        (5, Some(file(105)), Ok(other()), "not_yet"),
+        (10, Some(file(110)), Ok(other()), "wrong_path"),
+        (15, Some(file(115)), Ok(seen(&[(PATH, 115)], 0)), "loaded"),
+        (20, Some(file(120)), Ok(seen(&[(PATH, 115)], 0)), "not_yet"),
+        (21, Some(file(121)), Ok(seen(&[(PATH, 121)], 0)), "loaded"),
+    ]);
+}
+
+#[test]
 fn by_http_the_number_of_targets_tells() {
     let http = |number| Own::Http { number, targets: 3 };
     let seen = |targets: &[usize], http_failures| Seen {

@@ -49,6 +49,7 @@ fn a_daemon_is_ready_if_all_is_published_and_fresh() {
         Some(&PUBLISHED),
         &[source(true, None)],
         &[output(Standing::Active, None, true), output(Standing::Standby, None, false)],
+        HANGS,
     );
     assert_eq!(reasons, Vec::<String>::new());
 }
@@ -62,6 +63,7 @@ fn whatever_can_not_be_vouched_for_is_named_with_its_reason() {
             output(Standing::Active, Some("the disk is full"), true),
             output(Standing::New, None, false),
         ],
+        Duration::from_secs(42),
     );
     assert_eq!(
         reasons,
@@ -70,6 +72,8 @@ fn whatever_can_not_be_vouched_for_is_named_with_its_reason() {
             "/services/ may be stale since 1970-01-01T00:01:00.000Z: http://h:1: refused",
             "cannot publish to tgroups.json: the disk is full",
             "nothing has been published to tgroups.json yet",
+            "a look at what is published, or a write, has not ended for 42 s: a disk or a network \
+             file system hangs",
         ]
     );
 }

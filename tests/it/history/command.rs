@@ -65,6 +65,23 @@ fn it_shows_what_is_asked_for_oldest_first_and_counts_what_it_can_not_read() {
 }
 
 #[test]
+fn what_the_guard_held_for_long_is_found_by_when_it_was_published() {
+    backend::run(async || {
+        let journal = Journal::new();
+        let held = "{\"time\":\"2026-01-02T03:04:05.000Z\",\"revision\":7,\"service\":\"web\",\
+                    \"instance\":\"1\",\"key\":\"/services/web/1\",\
+                    \"before\":{\"targets\":[\"h:1\"],\"labels\":{}},\"after\":null,\
+                    \"cause\":\"guard\",\"publish\":{\"number\":3,\
+                    \"time\":\"2026-01-02T06:00:00.000Z\",\"revision\":8}}\n";
+        fs::write(&journal.path, held).unwrap();
+        for (since, lines) in [("2026-01-02T05:00:00Z", 1), ("2026-01-02T07:00:00Z", 0)] {
+            let found = history(&journal, &["--json", "--since", since]).await;
+            assert_eq!(found.stdout.lines().count(), lines, "{since}");
+        }
+    });
+}
+
+#[test]
 fn nothing_found_is_said_and_no_journal_is_an_error_of_usage() {
     backend::run(async || {
         let journal = journal();
