@@ -120,13 +120,19 @@ impl Board {
 
     /// What Prometheus gets from now on. The same bytes again are no news, but for their revision.
     pub fn publish(&self, document: Document) {
-        self.published.send_modify(|published| {
+        self.published.send_if_modified(|published| {
             let is_same = |before: &Arc<Published>| before.document.same_bytes(&document);
             let (number, time) = match published.as_ref() {
-                Some(before) if is_same(before) => (before.number, before.time),
+                Some(before) if is_same(before) => {
+                    if before.document.revision() == document.revision() {
+                        return false;
+                    }
+                    (before.number, before.time)
+                }
                 before => (before.map_or(0, |before| before.number) + 1, SystemTime::now()),
             };
             *published = Some(Arc::new(Published { document, number, time }));
+            true
         });
     }
 

@@ -233,10 +233,13 @@ impl Disk {
         if is_published {
             self.guard.published(&document, now);
             let is_same = |before: &Document| before.same_bytes(&document);
-            self.number += u64::from(!self.document.as_ref().is_some_and(is_same));
+            let is_news = !self.document.as_ref().is_some_and(is_same);
+            self.number += u64::from(is_news);
             self.document = Some(document);
             if is_everywhere {
-                self.shown = self.unseen_since.take();
+                // Of removals that the guard holds nobody sees anything.
+                let is_seen = is_news || self.guard.hold().is_none();
+                self.shown = self.unseen_since.take().filter(|_| is_seen);
             }
         }
     }

@@ -17,8 +17,13 @@ fn patient() -> SourceBoard {
 fn a_document_is_counted_once_however_often_it_is_published() {
     let board = Board::default();
     assert!(board.published().is_none());
+    let mut heard = board.watch_published();
     for (revision, address, number) in [(1, "h:1", 1), (2, "h:1", 1), (3, "h:2", 2)] {
         board.publish(document(revision, address));
+        assert!(heard.has_changed().expect("a board"));
+        heard.mark_unchanged();
+        board.publish(document(revision, address));
+        assert!(!heard.has_changed().expect("a board"), "what is as it was wakes nobody");
         let published = board.published().expect("published");
         assert_eq!((published.number, published.document.revision().0), (number, revision));
     }

@@ -198,6 +198,18 @@ fn a_change_is_seen_once_every_output_shows_it_also_those_that_rested() {
 }
 
 #[test]
+fn removals_that_the_guard_holds_are_not_seen() {
+    let output = Fake::default();
+    let mut disk = disk(&[&output]);
+    let start = now();
+    run(&mut disk, task(true, false), document(100), start);
+    disk.unseen_since = Some(start);
+    run(&mut disk, task(true, false), document(1), start);
+    assert!(disk.guard.hold().is_some());
+    assert_eq!((disk.shown.take(), disk.unseen_since), (None, None));
+}
+
+#[test]
 fn to_ask_for_another_ones_output_is_no_look_at_ours() {
     let (ours, theirs) = (Fake::default(), Fake::default());
     theirs.place().is_theirs = true;
