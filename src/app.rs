@@ -13,7 +13,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::actors::messages::Unpublished;
 use crate::config::Config;
@@ -21,8 +21,8 @@ use crate::core::guard::{Cause, GuardSettings, Hold};
 use crate::core::history::is_line;
 use crate::core::schema::Schema;
 use crate::etcd;
-use crate::file::{self, JournalFile};
-use crate::history::{History, LeaseSettings};
+use crate::file::{self, JournalFile, TargetDir, directory_of};
+use crate::history::{History, JournalSettings, LeaseSettings};
 use crate::http::{self, Inspected, Order, Server};
 use crate::observer::Observer;
 use crate::prometheus;
@@ -186,6 +186,18 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 /// What becomes of the targets, if anybody wants to know; what is published once has no history.
 fn history(config: &Config) -> io::Result<Option<History>> {
     let is_wanted = config.journal.is_some() || config.listen.is_some();
+    if let Some(JournalSettings { path, .. }) = &config.journal {
+        let file = config.target_file.as_ref().map(|file| directory_of(file.path()));
+        let directories = file.into_iter().chain(config.target_dir.as_ref().map(TargetDir::path));
+        if directories.into_iter().any(|directory| directory == directory_of(path)) {
+            let path = path.display();
+            warn!(
+                %path,
+                "the journal stands beside what Prometheus reads, and has it read that again at \
+                 each line; give it a directory of its own"
+            );
+        }
+    }
     let leases = config.journal.as_ref().map(|_| LeaseSettings {
         servers: config.servers.clone(),
         connector: config.connector.clone(),

@@ -92,7 +92,8 @@ struct Context {
 
 impl Server {
     /// Listens, from now on, and answers with what `observer` is told. What requests want done
-    /// goes to `orders`, if it is allowed. Blocks for as long as it takes to read certificates and the token.
+    /// goes to `orders`, if it is allowed. Blocks for as long as it takes to read certificates and
+    /// the token.
     ///
     /// # Errors
     ///
@@ -152,8 +153,8 @@ impl Server {
         self.address
     }
 
-    /// Stops listening, and completes when the requests under way are answered, which takes
-    /// [some seconds](GRACE) at most.
+    /// Stops listening, and completes when the requests under way are answered, which takes some
+    /// seconds at most.
     pub async fn stop(self) {
         let _ = self.stopping.send(true);
         // The thread keeps to the time by itself: this is for one that is starved.

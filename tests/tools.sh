@@ -116,8 +116,8 @@ get_missing() {
 version() {
     case $1 in
         etcdctl) ETCDCTL_API=3 "$2" version ;;
-        # Debian's does not know; its manual is on its help.
-        victoria-metrics) "$2" -version; "$2" -help | grep -q promscrape && echo 0.0.0-unknown ;;
+        # Debian's runs, and does not know its version.
+        victoria-metrics) "$2" -version && echo 0.0.0-unknown ;;
         *) "$2" --version ;;
     esac 2>&1 | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+[^ ,)]*' | head -n1 || true
 }

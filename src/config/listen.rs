@@ -10,7 +10,11 @@ use crate::core::shard::Shard;
 use crate::http::{Address, Listen};
 
 /// What is served over HTTP, and to whom.
-#[allow(clippy::doc_markdown, reason = "the comments are the text of --help")]
+#[allow(
+    clippy::doc_markdown,
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the text of --help"
+)]
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Serving")]
 pub struct ListenArgs {

@@ -91,6 +91,8 @@ fn nonsense_is_refused_with_the_input_the_reason_and_what_to_do() {
         (&["--guard-ratio", "50%"], &["50%", "0.5"]),
         (&["--guard-min=-1"], &["--guard-min", "whole number"]),
         (&["--guard-hold", "0"], &["--guard-hold", "100ms"]),
+        (&["--once", "--no-target-file", "--listen", "[::1]:0"], &["--target-dir", "--once"]),
+        (&["--shard", "3/3"], &["--shard", "3/3", "the last is 2"]),
         (&["--target-file", "a.conf"], &["a.conf", ".json"]),
         (&["--target-file", "/nowhere/a.json"], &["/nowhere/a.json", "create it"]),
         (&["--target-file", "/"], &["/", "not a file name"]),

@@ -34,6 +34,9 @@ const LARGEST_HEAD: usize = 16 << 10;
 
 const MOST_HEADERS: usize = 64;
 
+/// Of an answer on its way, a connection holds so many bytes, and one frame more.
+const BUFFER: usize = 128 << 10;
+
 /// How often to look whether there is room, while there is none.
 const PACE: Duration = Duration::from_millis(100);
 
@@ -159,6 +162,7 @@ async fn answer(
     let connection = http1::Builder::new()
         .max_headers(MOST_HEADERS)
         .max_header_size(LARGEST_HEAD)
+        .max_buf_size(BUFFER)
         // The stream has the patience, which is another one for the first and the next request.
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(Patient::new(stream, Arc::clone(slot))), service);

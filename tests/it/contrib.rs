@@ -98,9 +98,14 @@ fn systemd_finds_nothing_wrong_with_the_units_and_little_exposed() {
 fn every_manual_page_is_set_without_a_warning() {
     needs!(is_installed("groff", "--version"), "no groff");
     run(async || {
-        for page in ["", "explain", "check", "diff", "presets", "completions", "manual"] {
-            let arguments: Vec<&str> =
-                ["manual"].into_iter().chain(page.split_terminator(' ')).collect();
+        let help = etcd_sd(&["--help"]).await.stdout;
+        let commands = help.split_once("\nCommands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+        // Long descriptions go on in lines that are set in further.
+        let commands =
+            commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        let commands = commands.filter(|name| !name.is_empty());
+        for page in commands.map(|name| if name == "help" { None } else { Some(name) }) {
+            let arguments: Vec<&str> = ["manual"].into_iter().chain(page).collect();
             let page = etcd_sd(&arguments).await;
             assert_eq!(page.code, 0, "{}", page.stderr);
             let mut groff = command("groff");
@@ -139,4 +144,48 @@ fn bash_completes_flags_commands_and_values() {
             assert_eq!((completed.stdout.trim(), &*completed.stderr), (expected, ""), "{words:?}");
         }
     });
+}
+
+/// What each line of the log says, from the code of the daemon: the text of each macro that
+/// writes one.
+fn messages(code: &str) -> Vec<String> {
+    let macros = ["info!(", "warn!(", "error!("];
+    let starts = macros.iter().flat_map(|name| code.match_indices(name));
+    let calls = starts.map(|(at, name)| &code[at + name.len()..]);
+    calls.filter_map(|call| call.split(";\n").next()?.rsplit('"').nth(1).map(joined)).collect()
+}
+
+/// A text without the breaks of its lines in the code.
+fn joined(text: &str) -> String {
+    text.split("\\\n").map(str::trim_start).collect()
+}
+
+#[test]
+fn every_line_of_the_log_is_explained_to_operators() {
+    let guide = fs::read_to_string(contrib("../docs/operating.md")).unwrap();
+    let mut folders = vec![contrib("../src")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.extension().is_none_or(|ending| ending != "rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for message in messages(text.split("#[cfg(test)]").next().unwrap()) {
+                // The page leaves out what differs from time to time, and the ends of long ones.
+                let mut parts = message.split(['{', '}', ';', ':', ',']).map(str::trim);
+                let Some(fixed) = parts.find(|part| part.contains(' ') || *part == message) else {
+                    continue;
+                };
+                let is_explained = guide.contains(fixed);
+                assert!(is_explained, "docs/operating.md lacks {message:?} of {}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 60, "{seen} lines only: does the search still find them?");
 }

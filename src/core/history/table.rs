@@ -169,10 +169,10 @@ mod tests {
         assert_eq!(
             text,
             [
-                r"TIME                      SERVICE      INSTANCE  CHANGE               CAUSE   PUBLISH  AFTER",
-                r#"2026-01-02T03:04:05.000Z  web          1         - → h:1{a="\"\n"}    put     #3       0.250s"#,
+                r"TIME                      SERVICE      INSTANCE  CHANGE             CAUSE   PUBLISH  AFTER",
+                r#"2026-01-02T03:04:05.000Z  web          1         - → h:1{a="\"\n"}  put     #3       0.250s"#,
                 r"2026-01-02T03:04:06.000Z  -- 5 changes are missing: they came more quickly than they could be written",
-                r"2026-01-02T03:04:07.000Z  w\u{1b}[31m  a:b       h:1 → -              delete  -        -",
+                r"2026-01-02T03:04:07.000Z  w\u{1b}[31m  a:b       h:1 → -            delete  -        -",
             ]
         );
     }

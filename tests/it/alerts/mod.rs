@@ -14,7 +14,7 @@ use crate::support::backend::{Etcd, on_real, run};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::process::{command, program};
-use crate::support::prometheus::promtool_3;
+use crate::support::prometheus::{Prometheus, prometheus, promtool_3};
 use crate::support::ran::{Ran, ends};
 use crate::support::wait::{SOON, ensure, eventually};
 use series::Scrape;
@@ -165,7 +165,9 @@ async fn every_alert_fires_on_what_a_daemon_exports_and_is_silent_while_all_is_w
     let stale = scene.shows("etcd_sd_fresh", "", 0.0).await;
     scene.fires(&["EtcdSdStale", "EtcdSdNotReady"], &well, Some(&stale));
     scene.etcd.restart().await;
-    let well = scene.is_well().await;
+    scene.is_well().await;
+    // Every outage ends with one.
+    let well = scene.shows("etcd_sd_audits_total", "result=\"equal\"", 1.0).await;
 
     let fighting = eventually(2 * SOON, "a fight is told", async || {
         scene.file.write("[]");
@@ -177,8 +179,27 @@ async fn every_alert_fires_on_what_a_daemon_exports_and_is_silent_while_all_is_w
     .await;
     scene.fires(&["EtcdSdDriftFight"], &well, Some(&fighting));
 
+    with_prometheus(&mut scene).await;
+
     promtool_agrees(&scene).await;
     everything_that_is_named_is_exported(&scene);
+}
+
+/// Another daemon, which asks a Prometheus: in the other states it would be chance whether that
+/// has loaded the newest document.
+async fn with_prometheus(scene: &mut Scene) {
+    let file = TargetFile::new();
+    let prometheus = Prometheus::start_discovering(&prometheus(), file.path()).await;
+    let url = prometheus.url();
+    let args = ["--listen", "127.0.0.1:0", "--prometheus-url", &url];
+    let daemon = Daemon::start(&scene.etcd, &file, &args);
+    scene.address = daemon.wait_for_log("listening").await.text("address");
+    let loaded = scene.shows("etcd_sd_prometheus_loaded", "", 1.0).await;
+    let older = loaded.but("etcd_sd_prometheus_loaded", "", "0x40");
+    scene.fires(&["EtcdSdPublishedNotLoaded"], &loaded, Some(&older));
+    drop(prometheus);
+    let away = scene.shows("etcd_sd_prometheus_up", "", 0.0).await;
+    scene.fires(&["EtcdSdPrometheusUnreachable"], &loaded, Some(&away));
 }
 
 /// What takes long, or can't be had from a real etcd: the figures alone are made up.

@@ -60,6 +60,13 @@ async fn a_journal_that_can_be_written_again_has_what_was_kept(etcd: Etcd) {
     assert_eq!(daemon.stop().await, 0);
 }
 
+async fn a_journal_beside_the_target_file_is_warned_of(etcd: Etcd) {
+    let file = TargetFile::new();
+    let path = file.directory().join("journal");
+    let daemon = Daemon::start(&etcd, &file, &["--journal", path.to_str().unwrap()]);
+    daemon.says("WARN", &["journal stands beside"]).await;
+}
+
 async fn a_file_that_is_no_journal_is_refused_at_the_start(etcd: Etcd) {
     let (file, journal) = (TargetFile::new(), Journal::new());
     fs::write(&journal.path, "somebody's\n").unwrap();
@@ -75,5 +82,6 @@ async fn a_file_that_is_no_journal_is_refused_at_the_start(etcd: Etcd) {
 on_embedded!(
     a_full_disk_or_a_pipe_that_nobody_reads_delays_no_publish,
     a_journal_that_can_be_written_again_has_what_was_kept,
+    a_journal_beside_the_target_file_is_warned_of,
     a_file_that_is_no_journal_is_refused_at_the_start,
 );

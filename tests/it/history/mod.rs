@@ -175,7 +175,29 @@ async fn removals_that_the_guard_holds_are_written_down_when_they_go(etcd: Etcd)
     assert_eq!(daemon.stop().await, 0);
 }
 
+async fn ten_thousand_changes_at_once_have_a_line_each_in_the_order_in_which_they_came(etcd: Etcd) {
+    let (file, journal) = (TargetFile::new(), Journal::new());
+    let mut daemon = journal.start(&etcd, &file);
+    daemon.wait_for_log("watching").await;
+    let entries: Vec<_> = (1..=10_000)
+        .map(|number| (format!("/services/s{}/{number}", number % 100), format!("h:{number}")))
+        .collect();
+    etcd.put_all(&entries).await;
+    file.follows(&etcd).await;
+    let expected: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| (key.clone(), String::new(), value.clone(), "put".to_owned()))
+        .collect();
+    assert!(journal.has(10_000).await == expected);
+    assert_eq!(daemon.stop().await, 0);
+    let number = |line: &Value| line["publish"]["number"].as_u64();
+    let numbers: Vec<_> = journal.lines().iter().filter_map(number).collect();
+    assert_eq!(numbers.len(), 10_000);
+    assert!(numbers.is_sorted());
+}
+
 on_both!(
+    ten_thousand_changes_at_once_have_a_line_each_in_the_order_in_which_they_came,
     each_change_of_a_target_is_one_line_with_the_publish_that_carried_it,
     what_a_relist_finds_is_said_and_a_restart_goes_on_where_the_last_one_was_cut,
     removals_that_the_guard_holds_are_written_down_when_they_go,

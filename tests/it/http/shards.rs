@@ -1,5 +1,5 @@
 //! Shards: each Prometheus of a set gets its own targets and no others, by the rule that
-//! Prometheus itself has for that; and VictoriaMetrics reads the file as Prometheus does.
+//! Prometheus itself has for that; and `VictoriaMetrics` reads the file as Prometheus does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

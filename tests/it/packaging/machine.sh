@@ -16,7 +16,8 @@ groups=/sys/fs/cgroup
 
 if [[ ${2:-} != inside ]]; then
     [[ -x $systemd ]] && mkdir "$group" 2>/dev/null || exit 77
-    trap 'rmdir "$group" 2>/dev/null || true' EXIT
+    # What ran there is gone by then; systemd leaves groups of its own in it.
+    trap 'find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true' EXIT
     unshare --mount --pid --fork --kill-child --cgroup --uts --ipc --net true 2>/dev/null || exit 77
     code=0
     (
@@ -33,8 +34,9 @@ unfit() {
     touch "$folder/unfit"
     exit 77
 }
-memory=$(mktemp -d)
+memory=$folder/memory
 root=$memory/root
+mkdir "$memory"
 mount -t tmpfs none "$memory" && mkdir "$memory"/{upper,work,root} || unfit
 mount -t overlay none -o "lowerdir=/,upperdir=$memory/upper,workdir=$memory/work" "$root" || unfit
 mount -t proc proc "$root/proc"

@@ -20,8 +20,9 @@ fn repository() -> &'static Path {
 
 /// Builds it of the binary under test, with as little compression as there is.
 async fn build(package: &Path) -> Ran {
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let mut build = command(repository().join("contrib/package"));
-    build.args(["--profile", "dev", "--no-build", "--quiet"]);
+    build.args(["--profile", profile, "--no-build", "--quiet"]);
     build.args(["--fast", "--compress-type", "gz", "--compress-system", "--output"]).arg(package);
     ends(build, Vec::new()).await
 }

@@ -87,9 +87,11 @@ async fn exchange(
 ) -> io::Result<Answer> {
     let host = [("Host", address)];
     let host = host.iter().filter(|_| !headers.iter().any(|(name, _)| *name == "Host"));
-    let headers: String =
-        host.chain(headers).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    stream.write_all(format!("{what} HTTP/1.0\r\n{headers}\r\n").as_bytes()).await?;
+    let mut request = format!("{what} HTTP/1.0\r\n");
+    for (name, value) in host.chain(headers) {
+        request.extend([name, ": ", value, "\r\n"]);
+    }
+    stream.write_all(format!("{request}\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer).await {
         // A server may close without taking all, or without TLS' farewell.

@@ -1,4 +1,4 @@
-//! VictoriaMetrics, from `$VICTORIA_METRICS` or the PATH, which reads target files too.
+//! `VictoriaMetrics`, from `$VICTORIA_METRICS` or the PATH, which reads target files too.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
