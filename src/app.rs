@@ -2,6 +2,7 @@
 
 mod actors;
 mod health;
+mod onlookers;
 mod signals;
 
 use std::future::Future;
@@ -11,9 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::actors::messages::Unpublished;
 use crate::config::Config;
@@ -21,21 +21,14 @@ use crate::core::guard::{Cause, GuardSettings, Hold};
 use crate::core::history::is_line;
 use crate::core::schema::Schema;
 use crate::etcd;
-use crate::file::{self, JournalFile, TargetDir, directory_of};
-use crate::history::{History, JournalSettings, LeaseSettings};
-use crate::http::{self, Inspected, Order, Server};
-use crate::observer::Observer;
-use crate::prometheus;
+use crate::file::{self, JournalFile};
+use crate::http::{self, Order};
 use crate::service;
 use actors::Actors;
-use signals::{Request, Requests};
+use onlookers::Onlookers;
+use signals::Requests;
 
 pub use signals::{outlive_requests, terminated};
-
-/// The journal's last lines take no longer than this.
-const HISTORY_TIMEOUT: Duration = Duration::from_secs(1);
-/// Orders over HTTP that wait for one another.
-const MOST_ORDERS: usize = 4;
 
 /// Why the daemon ended before it was told to.
 #[derive(Debug, Error)]
@@ -122,7 +115,6 @@ impl Error {
 ///
 /// See [`enum@Error`]; with `once` unset only a failed last write, or a part that died, is one.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let once = config.once;
     info!(
         version = env!("CARGO_PKG_VERSION"),
         servers = %config.servers.iter().map(etcd::Server::as_str).collect::<Vec<_>>().join(","),
@@ -134,77 +126,32 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     );
     let mut requests = Requests::hear().map_err(Error::Signals)?;
     vouch(&config).await?;
-    let history = history(&config).map_err(Error::Thread)?;
-    let observer = Observer::new(history.as_ref().map(History::sender).unwrap_or_default());
-    let (sender, mut orders) = mpsc::channel(MOST_ORDERS);
-    let listen = config.listen.clone().filter(|_| once.is_none());
-    let inspected = Inspected::new(config.servers.clone(), config.connector.clone());
-    let inspected = Arc::new(inspected);
-    let bind = |listen| Server::bind(listen, observer.clone(), Arc::clone(&inspected), sender);
-    let server = listen.map(bind).transpose()?;
-    if let Some(url) = config.prometheus.clone().filter(|_| once.is_none()) {
-        let watching =
-            prometheus::watch(url, config.target_file.clone(), Arc::clone(&observer.board));
-        watching.map_err(Error::Thread)?;
-    }
-    let actors = Actors::start(config, &observer).await?;
-    inspected.open(actors.inspected());
+    let once = config.once;
+    let mut onlookers = Onlookers::start(&config)?;
+    let actors = Actors::start(config, &onlookers.observer).await?;
     if let Some(limit) = once {
         return actors.publish_once(limit, shutdown).await;
     }
+    onlookers.see(&actors);
     #[cfg(debug_assertions)]
     actix::spawn(signals::hang_when_told());
-    actix::spawn(service::tell(Arc::clone(&observer.board)));
     tokio::pin!(shutdown);
     let ended = loop {
-        tokio::select! {
+        let order = tokio::select! {
             () = &mut shutdown => break Ok(()),
             () = actors.died() => break Err(Error::Died),
-            request = requests.next() => match request {
-                Request::Relist => actors.relist().await,
-                Request::Release => actors.release().await,
-            },
-            Some(order) = orders.recv() => match order {
-                Order::Relist => actors.relist().await,
-                Order::Release => actors.release().await,
-            }
+            order = requests.next() => order,
+            order = onlookers.order() => order,
+        };
+        match order {
+            Order::Relist => actors.relist().await,
+            Order::Release => actors.release().await,
         }
     };
     service::stopping().await;
-    let close = async {
-        if let Some(server) = server {
-            server.stop().await;
-        }
-    };
-    let (stopped, ()) = tokio::join!(actors.stop(), close);
-    if let Some(history) = history {
-        history.stop(HISTORY_TIMEOUT).await;
-    }
+    let (stopped, ()) = tokio::join!(actors.stop(), onlookers.take_server());
+    onlookers.stop().await;
     ended.and(stopped)
-}
-
-/// What becomes of the targets, if anybody wants to know; what is published once has no history.
-fn history(config: &Config) -> io::Result<Option<History>> {
-    let is_wanted = config.journal.is_some() || config.listen.is_some();
-    if let Some(JournalSettings { path, .. }) = &config.journal {
-        let file = config.target_file.as_ref().map(|file| directory_of(file.path()));
-        let directories = file.into_iter().chain(config.target_dir.as_ref().map(TargetDir::path));
-        if directories.into_iter().any(|directory| directory == directory_of(path)) {
-            let path = path.display();
-            warn!(
-                %path,
-                "the journal stands beside what Prometheus reads, and has it read that again at \
-                 each line; give it a directory of its own"
-            );
-        }
-    }
-    let leases = config.journal.as_ref().map(|_| LeaseSettings {
-        servers: config.servers.clone(),
-        connector: config.connector.clone(),
-        prefix: config.sources[0].pattern.prefix().clone(),
-    });
-    let start = || History::start(config.sources.clone(), config.journal.clone(), leases);
-    (is_wanted && config.once.is_none()).then(start).transpose()
 }
 
 fn of_sources(config: &Config, say: impl Fn(&Schema) -> &str) -> String {

@@ -6,18 +6,12 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
+use crate::http::Order;
+
 /// What an operator can tell the running daemon.
 pub(super) struct Requests {
     hangups: Signal,
     releases: Signal,
-}
-
-/// Which of it.
-pub(super) enum Request {
-    /// SIGHUP: list anew.
-    Relist,
-    /// SIGUSR1: let the removals through that the guard holds.
-    Release,
 }
 
 impl Requests {
@@ -30,10 +24,10 @@ impl Requests {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) -> Request {
+    pub(super) async fn next(&mut self) -> Order {
         tokio::select! {
-            _ = self.hangups.recv() => Request::Relist,
-            _ = self.releases.recv() => Request::Release,
+            _ = self.hangups.recv() => Order::Relist,
+            _ = self.releases.recv() => Order::Release,
         }
     }
 }

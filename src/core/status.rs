@@ -3,14 +3,19 @@
 //! Pure data, as `/api/v1/status` shows it, and what follows from it: whether the daemon is ready.
 //! Times are those of the host's clock.
 
+mod output;
+mod source;
+
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::entries::Counts;
 use super::event::Revision;
 use super::guard::Cause;
 use super::time::Millis;
+
+pub use output::{OutputKind, OutputStatus, Standing};
+pub use source::{AuditStatus, Connection, EntriesStatus, ListStatus, SourceStatus};
 
 /// All of it.
 #[derive(Clone, Debug, Serialize)]
@@ -97,104 +102,6 @@ impl Status {
         said.join("; ").replace(['\n', '\r'], " ")
     }
 }
-
-/// What is known of one source.
-#[derive(Clone, Debug, Serialize)]
-pub struct SourceStatus {
-    /// What tells it from the others in metrics and logs: its prefix, or its pattern if another
-    /// one has the same prefix.
-    pub name: String,
-    /// Which keys are its entries.
-    pub key_pattern: String,
-    /// How their values are written.
-    pub value_format: &'static str,
-    /// How it stands with etcd.
-    pub connection: Connection,
-    /// The member that is or was asked last.
-    pub server: Option<String>,
-    /// The version that it says it has.
-    pub server_version: Option<String>,
-    /// Of the cluster, in hexadecimal digits.
-    pub cluster_id: Option<String>,
-    /// Why there is no connection, or no list yet.
-    pub failure: Option<String>,
-    /// When the registry was last known to be what etcd holds.
-    pub fresh_at: Option<Millis>,
-    /// Whether that is recent enough to vouch for.
-    pub fresh: bool,
-    /// How far etcd is, as far as it was heard.
-    pub observed_revision: Revision,
-    /// How far the registry is.
-    pub applied_revision: Revision,
-    /// Changes that were received and that the registry has not taken yet.
-    pub queued: usize,
-    /// What the registry holds.
-    pub entries: EntriesStatus,
-    /// The last complete list.
-    pub last_list: Option<ListStatus>,
-    /// The last audit that was carried through.
-    pub last_audit: Option<AuditStatus>,
-}
-
-/// How it stands with etcd.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Connection {
-    /// A member is asked.
-    #[default]
-    Connecting,
-    /// The prefix is listed.
-    Listing,
-    /// The watch stands.
-    Watching,
-    /// No member can be reached, or none gives what it is asked for.
-    Away,
-}
-
-/// How many keys a registry holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct EntriesStatus {
-    /// Good ones.
-    pub valid: usize,
-    /// Those that can't become a target.
-    pub quarantined: usize,
-    /// Good ones that wait for room in a budget.
-    pub waiting: usize,
-    /// Keys below the prefix that are not ours.
-    pub ignored: usize,
-    /// Services with an entry.
-    pub services: usize,
-    /// Addresses of all entries.
-    pub targets: usize,
-}
-
-impl From<Counts> for EntriesStatus {
-    fn from(counts: Counts) -> Self {
-        let Counts { services, valid, quarantined, ignored, targets, waiting, .. } = counts;
-        Self { valid, quarantined: quarantined - waiting, waiting, ignored, services, targets }
-    }
-}
-
-/// A list that was complete.
-#[derive(Clone, Debug, Serialize)]
-pub struct ListStatus {
-    /// When.
-    pub time: Millis,
-    /// What it took.
-    pub seconds: f64,
-    /// Why it was needed.
-    pub reason: String,
-}
-
-/// An audit that was carried through.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct AuditStatus {
-    /// When.
-    pub time: Millis,
-    /// How many entries were not as etcd has them.
-    pub differences: usize,
-}
-
 /// What is published.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PublishedStatus {
@@ -244,73 +151,6 @@ fn cause<S: Serializer>(cause: &Cause, serializer: S) -> Result<S::Ok, S::Error>
         Cause::EmptyList => "empty_list",
     })
 }
-
-/// One of the places that are published to.
-#[derive(Clone, Debug, Serialize)]
-pub struct OutputStatus {
-    /// What it is.
-    pub kind: OutputKind,
-    /// Where; of HTTP, the path below the server's address.
-    pub path: String,
-    /// Whether this process writes there, another one does, or nobody knows yet.
-    pub standing: Standing,
-    /// Why it does not hold what it should.
-    pub failure: Option<String>,
-    /// When it last was written, or found to be right.
-    pub published_at: Option<Millis>,
-    /// Of what it holds.
-    pub revision: Option<Revision>,
-    /// How often it was healed since the start.
-    pub healed: u64,
-    /// Whether another program keeps changing it.
-    pub fight: bool,
-}
-
-impl OutputStatus {
-    /// Whether it is known who writes there, or why nobody can.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.standing != Standing::New || self.failure.is_some()
-    }
-}
-
-/// What an output is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputKind {
-    /// The target file.
-    File,
-    /// The directory with a file for each service.
-    Directory,
-    /// Discovery by HTTP.
-    Http,
-}
-
-impl OutputKind {
-    /// Its name, as everywhere.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Directory => "directory",
-            Self::Http => "http",
-        }
-    }
-}
-
-/// Who writes an output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Standing {
-    /// Nobody has looked yet.
-    #[default]
-    New,
-    /// This process.
-    Active,
-    /// Another process, and this one when that has ended.
-    Standby,
-}
-
 /// Outputs that are being looked at or written for so long are on a disk that hangs: a million
 /// targets take a few seconds.
 const HANGS: Duration = Duration::from_secs(30);

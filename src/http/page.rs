@@ -57,8 +57,8 @@ mod tests {
         let index = ("index.html", "", include_str!("page/index.html"));
         for (name, _, text) in FILES.into_iter().chain([index]) {
             for word in [
-                "http:",
-                "https:",
+                "http://",
+                "https://",
                 "//cdn",
                 "innerHTML",
                 "outerHTML",
