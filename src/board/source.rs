@@ -30,6 +30,9 @@ struct State {
     fresh: Option<Instant>,
     observed: Revision,
     applied: Revision,
+    /// Up to here etcd has told all that there is, and the registry has taken it: what it holds may
+    /// be of long before.
+    told: Revision,
     queued: usize,
     counts: Counts,
     last_list: Option<ListStatus>,
@@ -78,7 +81,9 @@ impl SourceBoard {
 
     /// The prefix is listed.
     pub fn listing(&self) {
-        lock(&self.state).connection = Connection::Listing;
+        let mut state = lock(&self.state);
+        // Revisions may begin anew.
+        (state.connection, state.told) = (Connection::Listing, Revision::default());
     }
 
     /// The list is complete, as of now.
@@ -127,6 +132,12 @@ impl SourceBoard {
         (state.applied, state.counts) = (revision, counts);
     }
 
+    /// The registry has all that there is up to this revision.
+    pub fn told(&self, revision: Revision) {
+        let mut state = lock(&self.state);
+        state.told = state.told.max(revision);
+    }
+
     /// So many changes are on their way to the registry.
     pub fn queued(&self, changes: usize) {
         lock(&self.state).queued = changes;
@@ -140,6 +151,7 @@ impl SourceBoard {
 
     pub(super) fn status(&self, clock: Clock) -> SourceStatus {
         let state = lock(&self.state);
+        let applied = state.applied.max(state.told);
         let is_recent = |at: Instant| clock.since(at) <= self.patience;
         SourceStatus {
             name: self.name.clone(),
@@ -152,8 +164,8 @@ impl SourceBoard {
             failure: state.failure.clone(),
             fresh_at: state.fresh.map(|at| clock.time(at)),
             fresh: state.connection != Connection::Away && state.fresh.is_some_and(is_recent),
-            observed_revision: state.observed.max(state.applied),
-            applied_revision: state.applied,
+            observed_revision: state.observed.max(applied),
+            applied_revision: applied,
             queued: state.queued,
             entries: EntriesStatus::from(state.counts),
             last_list: state.last_list.clone(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::entries::Counts;
 use crate::core::event::Revision;
 use crate::core::render::Piece;
 use crate::core::status::{Connection, OutputKind, Standing};
@@ -43,6 +44,25 @@ async fn a_source_is_fresh_for_as_long_as_it_gives_signs_of_life() {
     source.lost("http://h:1: refused".into());
     assert!(!is_fresh(), "what is lost is not fresh, however short ago it was");
     assert_eq!(board.snapshot().sources[0].connection, Connection::Away);
+}
+
+#[test]
+fn a_registry_in_which_nothing_changes_does_not_fall_behind() {
+    let board = Board::default();
+    let source = board.add_source(patient());
+    let revisions = || {
+        let source = &board.snapshot().sources[0];
+        (source.observed_revision.0, source.applied_revision.0)
+    };
+    source.applied(Revision(7), Counts::default());
+    source.observed(Revision(90));
+    assert_eq!(revisions(), (90, 7));
+    source.told(Revision(90));
+    assert_eq!(revisions(), (90, 90));
+    source.listing();
+    source.observed(Revision(5));
+    source.applied(Revision(5), Counts::default());
+    assert_eq!(revisions(), (5, 5), "of another history");
 }
 
 #[test]

@@ -90,6 +90,9 @@ impl Task {
                     }
                     // Whatever comes of it, what was judged before is the registry's.
                     self.pass_on(&mut batch).await?;
+                    if watch.stands && verdict == Verdict::Alive {
+                        self.outage.observer.board.told(member);
+                    }
                     let begun = Begun { from, resumes };
                     if self.heed(verdict, begun, &mut watch).await? {
                         return Ok(());

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{address, ask};
-use crate::support::backend::{Etcd, on_embedded};
+use crate::support::backend::{Etcd, on_embedded, on_real};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::wait::{SOON, ensure, eventually};
@@ -144,7 +144,29 @@ async fn before_the_first_list_it_is_said_that_there_was_none(mut etcd: Etcd) {
     assert_eq!(right(&address, "changes").await["changes"], Value::Array(Vec::new()));
 }
 
+async fn a_registry_that_is_quiet_is_not_behind_while_others_write(etcd: Etcd) {
+    etcd.put("/services/web/1", "10.0.0.1:80").await;
+    let file = TargetFile::new();
+    let flags = ["--listen", "127.0.0.1:0", "--keepalive-time", "200ms"];
+    let daemon = Daemon::start(&etcd, &file, &flags);
+    let address = address(&daemon).await;
+    file.follows(&etcd).await;
+    for at in 0..5 {
+        etcd.put("/elsewhere/1", at.to_string()).await;
+    }
+    eventually(SOON, "the registry is where etcd is", async || {
+        let status = right(&address, "status").await;
+        let of = |name: &str| status["sources"][0][name].as_u64().unwrap();
+        let (observed, applied) = (of("observed_revision"), of("applied_revision"));
+        ensure(observed >= 7 && applied == observed, || format!("{applied} of {observed}"))
+    })
+    .await;
+}
+
+on_real!(a_registry_that_is_quiet_is_not_behind_while_others_write);
+
 on_embedded!(
+    a_registry_that_is_quiet_is_not_behind_while_others_write,
     all_that_is_held_can_be_asked_for_page_by_page,
     a_value_is_read_when_it_is_exposed_and_is_that_of_a_registration,
     before_the_first_list_it_is_said_that_there_was_none,
