@@ -18,9 +18,9 @@ use crate::http::{Address, Listen};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Serving")]
 pub struct ListenArgs {
-    /// Serve discovery (/sd), /metrics, /-/healthy and /-/ready over HTTP on this address
+    /// Serve discovery (/sd), a status page (/), /api/v1, /metrics, /-/healthy and /-/ready here
     ///
-    /// 127.0.0.1:9099 or [::1]:9099 serve programs on this host alone, 0.0.0.0:9099 or [::]:9099
+    /// Over HTTP: 127.0.0.1:9099 or [::1]:9099 serve programs on this host alone, 0.0.0.0:9099 or [::]:9099
     /// everybody; port 0 is any free one, which the log says. Nothing listens without this flag.
     #[arg(long, value_name = "ADDR", env = "ETCD_SD_LISTEN", value_parser = Address::parse)]
     pub listen: Option<Address>,

@@ -28,7 +28,7 @@ use axum::{Json, Router};
 
 use super::Context;
 use crate::core::status::Status;
-use refusal::Refusal;
+pub(super) use refusal::Refusal;
 
 pub use inspected::{Inspected, Source};
 

@@ -19,7 +19,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::timeout;
 
-use super::answer::text as refuse;
+use super::answer::refuse;
 use super::token::CHALLENGES;
 use super::{Context, routes};
 
@@ -40,7 +40,7 @@ pub(super) async fn pass(State(context): State<Context>, request: Request, next:
     let mut response = match refused {
         Some(refused) => refused,
         None => timeout(PATIENCE, next.run(request)).await.unwrap_or_else(|_| {
-            refuse(StatusCode::SERVICE_UNAVAILABLE, "it took too long; try again")
+            refuse(handler, StatusCode::SERVICE_UNAVAILABLE, "it took too long; try again")
         }),
     };
     let headers = response.headers_mut();
@@ -66,17 +66,18 @@ async fn refusal(
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > LARGEST_BODY) {
         let text = "no request here needs a body; send none";
-        return Some(refuse(StatusCode::PAYLOAD_TOO_LARGE, text));
+        return Some(refuse(handler, StatusCode::PAYLOAD_TOO_LARGE, text));
     }
     if routes::HEALTH.contains(&handler) {
         return None;
     }
     if let Some(token) = &context.token {
         if !token.now().await.matches(headers) {
-            return Some(unauthorized());
+            return Some(unauthorized(handler));
         }
     } else if context.is_local && !is_local(headers, &context.settings.address) {
         return Some(refuse(
+            handler,
             StatusCode::MISDIRECTED_REQUEST,
             "this listens for programs on its own host alone, and the request is for another \
              host's name, as that of a foreign web page would be; ask localhost or the IP \
@@ -86,16 +87,16 @@ async fn refusal(
     let acts = !matches!(*method, Method::GET | Method::HEAD);
     if acts && is_cross_site(headers) {
         let text = "refused: the request comes from a page of another site";
-        return Some(refuse(StatusCode::FORBIDDEN, text));
+        return Some(refuse(handler, StatusCode::FORBIDDEN, text));
     }
     None
 }
 
-fn unauthorized() -> Response {
+fn unauthorized(handler: &str) -> Response {
     let text = "a token is needed, that in --listen-token-file of etcd-sd: send it in the header \
                 Authorization: Bearer TOKEN (authorization in Prometheus' configuration), or as the \
                 password of any user";
-    let mut response = refuse(StatusCode::UNAUTHORIZED, text);
+    let mut response = refuse(handler, StatusCode::UNAUTHORIZED, text);
     for challenge in CHALLENGES {
         response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }

@@ -1,12 +1,12 @@
 //! Which handler answers what.
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::answer::text;
+use super::answer::refuse;
 use super::{Context, api, gate, health, lifecycle, metrics, page, sd};
 
 /// What probes ask, who have neither token nor name.
@@ -26,11 +26,17 @@ pub(super) fn all(context: Context) -> Router {
         .merge(api::routes())
         .merge(page::routes())
         .fallback(nothing)
+        .method_not_allowed_fallback(not_so)
         .layer(from_fn_with_state(context.clone(), gate::pass))
         .with_state(context)
 }
 
-async fn nothing() -> Response {
+async fn nothing(uri: Uri) -> Response {
     let known = "nothing is here; see /, /metrics, /sd, /api/v1/status, /-/healthy and /-/ready";
-    text(StatusCode::NOT_FOUND, known)
+    refuse(uri.path(), StatusCode::NOT_FOUND, known)
+}
+
+async fn not_so(uri: Uri) -> Response {
+    let why = "not by this method: /-/relist and /-/release are for POST, everything else for GET";
+    refuse(uri.path(), StatusCode::METHOD_NOT_ALLOWED, why)
 }

@@ -47,6 +47,7 @@ fn the_environment_file_has_every_flags_variable_with_its_default_and_no_other()
             .filter_map(|line| line.strip_prefix("#ETCD_SD_")?.split_once('='))
             .collect();
         assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
+        assert_eq!(text.matches("\n#ETCD_SD_").count(), given.len(), "one is given twice: {text}");
         let mut variables = variables().await;
         assert!(variables.len() > 40, "{variables:?}");
         for one in ONE_RUN {

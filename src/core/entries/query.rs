@@ -6,6 +6,7 @@ use super::Entries;
 use super::waiting::Name;
 use crate::core::cost::Cost;
 use crate::core::key::Key;
+use crate::core::quarantine::Reason;
 use crate::core::query::{
     HeldOut, Instance, InstancePlace, InstancesPage, InstancesQuery, QuarantinePage,
     QuarantinePlace, QuarantineQuery, Search, Standing,
@@ -15,6 +16,9 @@ use crate::core::value::Target;
 
 /// So many entries, or services, are looked at for one page: about a millisecond.
 const LOOKED_AT: usize = 4096;
+
+/// So many addresses take as long to look at as one more entry.
+const ADDRESSES: usize = 8;
 
 /// Rows are added until their targets have so many bytes.
 const BYTES: usize = 1 << 20;
@@ -50,7 +54,7 @@ impl Entries {
                         page.bytes += row.key.len() + Cost::of(row.target.as_ref()).bytes;
                         page.rows.push(row);
                     }
-                    looked_at += 1;
+                    looked_at += weight(entry);
                     if looked_at >= LOOKED_AT || page.rows.len() >= *limit || page.bytes >= BYTES {
                         let name = Some(name.clone());
                         page.next = Some(InstancePlace { parent: parent.clone(), name });
@@ -133,11 +137,7 @@ impl Entries {
         });
         is_found.then(|| {
             let instance = pattern.captures(parent, name).instance.into_owned();
-            let (standing, reason) = match &entry.state {
-                State::Valid(_) => (Standing::Valid, None),
-                State::Quarantined(bad) => (Standing::Quarantined, Some(bad.reason.clone().into())),
-                State::Waiting(waiting) => (Standing::Waiting, Some(waiting.reason.into())),
-            };
+            let (standing, reason) = standing(entry);
             let (revision, target) = (entry.mod_revision, target.cloned());
             Instance { key, instance, revision, standing, reason, target }
         })
@@ -145,16 +145,29 @@ impl Entries {
 
     fn held_out(&self, parent: &str, name: &str) -> Option<HeldOut> {
         let entry = self.services.get(parent)?.instances.get(name)?;
-        let row = self.instance(parent, name, entry, None)?;
-        let service = self.schema.pattern.service(parent).into_owned();
+        let pattern = &self.schema.pattern;
+        let instance = pattern.captures(parent, name).instance.into_owned();
         Some(HeldOut {
-            key: row.key.into_bytes(),
-            name: Some((service, row.instance)),
-            revision: row.revision,
-            reason: row.reason?,
-            keeps_last_good: row.target.is_some(),
+            key: pattern.key(parent, name).into_bytes(),
+            name: Some((pattern.service(parent).into_owned(), instance)),
+            revision: entry.mod_revision,
+            reason: standing(entry).1?,
+            keeps_last_good: entry.state.target().is_some(),
         })
     }
+}
+
+fn standing(entry: &Entry) -> (Standing, Option<Reason>) {
+    match &entry.state {
+        State::Valid(_) => (Standing::Valid, None),
+        State::Quarantined(bad) => (Standing::Quarantined, Some(bad.reason.clone().into())),
+        State::Waiting(waiting) => (Standing::Waiting, Some(waiting.reason.into())),
+    }
+}
+
+/// How many entries of one address it is as much work as.
+fn weight(entry: &Entry) -> usize {
+    1 + entry.state.target().map_or(0, |target| target.addresses().len() / ADDRESSES)
 }
 
 #[cfg(test)]

@@ -70,7 +70,9 @@ pub(super) async fn stream(State(context): State<Context>) -> Result<Response, R
         tell(context, sender).await;
     });
     let alive = KeepAlive::new().interval(SIGN_OF_LIFE);
-    Ok(Sse::new(Events(events)).keep_alive(alive).into_response())
+    // A reverse proxy must not keep them together; nginx wants to be told.
+    let at_once = [("x-accel-buffering", "no")];
+    Ok((at_once, Sse::new(Events(events)).keep_alive(alive)).into_response())
 }
 
 /// Until the daemon stops or nobody listens any more.

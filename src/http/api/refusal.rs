@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// An answer that is none.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(in crate::http) struct Refusal {
     status: StatusCode,
     error: String,
 }
@@ -18,7 +18,8 @@ struct Body {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, error: impl Into<String>) -> Self {
+    /// Of this status, which says what kind of refusal it is.
+    pub(in crate::http) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into() }
     }
 

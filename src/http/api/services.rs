@@ -1,6 +1,7 @@
 //! `/api/v1/services` and `/api/v1/services/{name}`.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -71,9 +72,11 @@ pub(super) async fn list(
 /// One service, named in the path.
 pub(super) async fn by_path(
     state: State<Context>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     asked: Asked,
 ) -> Result<Response, Refusal> {
+    let Path(name) =
+        name.map_err(|_| Refusal::bad_request("the name in the path is no percent-encoded UTF-8"))?;
     one(state.0, &name, &asked).await
 }
 

@@ -36,12 +36,14 @@ export async function ask(path, parameters = {}, signal = undefined) {
 }
 
 /** Has `on` hear of each event, and of whether events come. Where they do not, it asks again and
- *  again instead. */
+ *  again instead; so it is in a tab that nobody sees, as a browser has six connections for all. */
 export function listen(on) {
   const AGAIN = 3000;
   let source;
   let last = null;
+  const isOpen = () => source && source.readyState !== EventSource.CLOSED;
   const connect = () => {
+    if (document.hidden || isOpen()) return;
     source = new EventSource(`${API}/events`);
     source.addEventListener("open", () => on.live(true));
     source.addEventListener("status", (event) => on.status(JSON.parse(event.data)));
@@ -58,7 +60,7 @@ export function listen(on) {
     });
   };
   const poll = async () => {
-    if (source.readyState !== EventSource.OPEN && !document.hidden) {
+    if (source?.readyState !== EventSource.OPEN) {
       try {
         on.status(await ask("status"));
         await on.polled(last);
@@ -68,6 +70,10 @@ export function listen(on) {
     }
     setTimeout(poll, AGAIN);
   };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) source?.close();
+    else connect();
+  });
   connect();
   setTimeout(poll, AGAIN);
 }

@@ -104,7 +104,17 @@ async fn all_that_is_held_can_be_asked_for_page_by_page(etcd: Etcd) {
         let (status, refused) = api(&address, &path).await;
         assert!(status == 400 && refused["error"].is_string(), "{path}: {status} {refused}");
     }
-    assert_eq!(api(&address, "nothing").await.0, 404);
+    // Whoever refuses, with a reason that a program can read.
+    for (what, status) in [
+        ("GET /api/v1/nothing", 404),
+        ("GET /api/v2/status", 404),
+        ("GET /api/v1/services/%FF", 400),
+        ("POST /api/v1/status", 405),
+    ] {
+        let refused = ask(&address, what, &[]).await;
+        let json: Value = serde_json::from_str(&refused.text()).unwrap_or_default();
+        assert!(refused.status == status && json["error"].is_string(), "{what}: {refused:?}");
+    }
     for path in ["status", "service?name=bad", "quarantine", "changes"] {
         let said = right(&address, path).await.to_string();
         assert!(!said.contains("secret-nonsense"), "{path} tells a value: {said}");

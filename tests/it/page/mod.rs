@@ -153,6 +153,16 @@ async fn the_page_shows_chain_services_instances_quarantine_and_changes_as_they_
     browser.go(&format!("{url}#/service/web?search=prod"));
     browser.shows(".sum", "nothing: labels are not searched", |text| text.starts_with('0')).await;
     browser.shows(".changes .change", "changes from before", |text| text.contains("web")).await;
+
+    // Behind other tabs it asks now and then, and in front again it hears of changes.
+    for (port, is_hidden) in [(67, "true"), (68, "false")] {
+        let hide = "Object.defineProperty(document, 'hidden', { value: IS, configurable: true }); \
+                    document.dispatchEvent(new Event('visibilitychange'))";
+        browser.run(&hide.replace("IS", is_hidden));
+        let address = format!("10.0.0.{port}:80");
+        etcd.put("/services/web/6", &*address).await;
+        browser.shows("#feed", "a change", |text| text.contains(&address)).await;
+    }
     assert_clean(&browser, &url);
 }
 

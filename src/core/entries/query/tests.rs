@@ -193,3 +193,16 @@ fn the_quarantine_has_bad_keys_and_bad_values_until_they_are_put_right() {
     let left: Vec<_> = left.iter().map(|row| row.key.escape_ascii().to_string()).collect();
     assert_eq!(left, ["/s/\\xff/1", "/s/web/2"], "there is room for the one that waited");
 }
+
+#[test]
+fn a_search_through_keys_of_many_addresses_rests_as_often_as_one_through_many_keys() {
+    let addresses: Vec<_> = (0..1000).map(|port| format!("\"h:{}\"", port + 1)).collect();
+    let value = format!("{{\"targets\":[{}]}}", addresses.join(","));
+    let keys: Vec<_> = (0..100).map(|at| format!("/s/web/{at:03}").into_bytes()).collect();
+    let with_values: Vec<_> = keys.iter().map(|key| (&**key, &*value)).collect();
+    let entries = entries("/s/{service}/{instance}", &with_values);
+    let (rows, pages) = instances(&entries, "web", "nowhere", 100);
+    assert_eq!(rows, []);
+    assert!(pages >= 3, "{pages} pages for 100,000 addresses");
+    assert_eq!(instances(&entries, "web", "/s/web/09", 100).0.len(), 10);
+}
