@@ -132,15 +132,21 @@ impl SourceBoard {
         (state.applied, state.counts) = (revision, counts);
     }
 
-    /// The registry has all that there is up to this revision.
-    pub fn told(&self, revision: Revision) {
+    /// The watch has spoken: etcd is at this revision, 0 if it did not say, and so many changes are
+    /// on their way to the registry.
+    pub fn receives(&self, member: Revision, changes: usize) {
         let mut state = lock(&self.state);
-        state.told = state.told.max(revision);
+        if member > Revision::default() {
+            state.observed = member;
+        }
+        state.queued = changes;
     }
 
-    /// So many changes are on their way to the registry.
-    pub fn queued(&self, changes: usize) {
-        lock(&self.state).queued = changes;
+    /// The registry has all that there is up to this revision, and nothing is on its way.
+    pub fn has(&self, revision: Revision) {
+        let mut state = lock(&self.state);
+        state.told = state.told.max(revision);
+        state.queued = 0;
     }
 
     /// An audit was carried through.

@@ -57,7 +57,7 @@ fn a_registry_in_which_nothing_changes_does_not_fall_behind() {
     source.applied(Revision(7), Counts::default());
     source.observed(Revision(90));
     assert_eq!(revisions(), (90, 7));
-    source.told(Revision(90));
+    source.has(Revision(90));
     assert_eq!(revisions(), (90, 90));
     source.listing();
     source.observed(Revision(5));

@@ -1,5 +1,6 @@
 //! One watch, from its first response to its end.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::time::sleep;
@@ -30,6 +31,8 @@ struct Batch {
     changes: Vec<Change>,
     /// The newest.
     revision: Revision,
+    /// How far the member said that it is, 0 if it did not.
+    member: Revision,
 }
 
 impl Batch {
@@ -70,13 +73,10 @@ impl Task {
             while let Some(message) = next.take() {
                 let member = message.header.revision;
                 let verdict = self.session.judge(message);
-                if member > Revision(0) {
-                    self.outage.observer.board.observed(member);
-                }
+                batch.member = batch.member.max(member);
                 self.status.position.set(self.session.position());
                 if let Verdict::Apply(changes, revision) = verdict {
                     debug!(revision = revision.0, changes = changes.len(), "changes");
-                    self.outage.heard();
                     let now = Instant::now();
                     watch.liveness.heard(Sign::Watch, now);
                     behind = self.catch_up.told(self.session.step(), now);
@@ -90,9 +90,6 @@ impl Task {
                     }
                     // Whatever comes of it, what was judged before is the registry's.
                     self.pass_on(&mut batch).await?;
-                    if watch.stands && verdict == Verdict::Alive {
-                        self.outage.observer.board.told(member);
-                    }
                     let begun = Begun { from, resumes };
                     if self.heed(verdict, begun, &mut watch).await? {
                         return Ok(());
@@ -108,18 +105,22 @@ impl Task {
         Ok(())
     }
 
-    /// Hands changes to the registry, if there are any.
+    /// Hands changes to the registry, if there are any. It has all then that the watch has told.
     async fn pass_on(&mut self, batch: &mut Batch) -> Result<(), End> {
-        let Batch { changes, revision } = std::mem::take(batch);
+        let Batch { changes, revision, member } = std::mem::take(batch);
+        let position = self.session.position().map(|position| position.revision);
+        let board = Arc::clone(&self.outage.observer.board);
+        board.receives(member, changes.len());
         if changes.is_empty() {
+            board.has(position.unwrap_or_default());
             return Ok(());
         }
+        self.outage.heard();
         self.witness.saw_changes(&changes);
         let puts = changes.iter().filter(|change| matches!(change, Change::Put(_))).count();
         self.outage.observer.metrics.changes(puts, changes.len() - puts);
-        self.outage.observer.board.queued(changes.len());
         let entries = self.wire.apply(changes, revision).await?;
-        self.outage.observer.board.queued(0);
+        board.has(position.unwrap_or_default());
         self.catch_up.holds(entries);
         if let Err(lost) = self.wire.admit(entries) {
             self.session.request_list(RelistReason::TooMany(entries));
