@@ -90,6 +90,10 @@ impl Task {
                     }
                     // Whatever comes of it, what was judged before is the registry's.
                     self.pass_on(&mut batch).await?;
+                    // Not to resume from: of an old server the word may overtake events.
+                    if watch.stands && verdict == Verdict::Alive {
+                        self.outage.observer.board.has(member);
+                    }
                     let begun = Begun { from, resumes };
                     if self.heed(verdict, begun, &mut watch).await? {
                         return Ok(());
