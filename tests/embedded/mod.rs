@@ -59,7 +59,7 @@ use std::sync::Arc;
 use etcd_client::proto::{
     PbClusterServer, PbKvServer, PbLeaseServer, PbMaintenanceServer, PbWatchServer,
 };
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -100,12 +100,27 @@ impl Default for Options {
     }
 }
 
-/// A running server. It stops when dropped; [`Embedded::stop`] waits until the port is free.
+/// Connections that are not accepted yet.
+const BACKLOG: u32 = 1024;
+
+/// A running server. It stops when dropped; [`Embedded::stop`] waits until the port is closed.
 pub(crate) struct Embedded {
     address: SocketAddr,
+    /// Keeps the port while the server is stopped: nobody can connect to a socket that does not
+    /// listen, and nobody else is given its port.
+    reserved: Option<TcpSocket>,
     api: Arc<Api>,
     connections: Arc<Connections>,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// A socket at this address, which others of this user may have as well.
+fn bound(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("an option of it");
+    socket.set_reuseport(true).expect("an option of it");
+    socket.bind(address).expect("the port is free");
+    socket
 }
 
 impl Embedded {
@@ -121,6 +136,7 @@ impl Embedded {
         let faults = Faults::new(options.cluster_id, connections.clone());
         let mut server = Self {
             address: options.address,
+            reserved: None,
             api: Arc::new(Api {
                 store: options.store,
                 faults: Arc::new(faults),
@@ -136,11 +152,13 @@ impl Embedded {
     }
 
     /// Serves again after [`Embedded::stop`]: the same port, store and faults.
+    #[allow(clippy::unused_async, reason = "only within a runtime, as it says by being awaited")]
     pub(crate) async fn start_again(&mut self) {
         assert!(self.tasks.is_empty(), "the server is running");
         assert!(self.address.ip().is_loopback(), "only for this machine");
-        let listener = TcpListener::bind(self.address).await.expect("the port is free");
-        self.address = listener.local_addr().expect("it is bound");
+        let reserved = self.reserved.get_or_insert_with(|| bound(self.address));
+        self.address = reserved.local_addr().expect("it is bound");
+        let listener = bound(self.address).listen(BACKLOG).expect("it can listen");
         let connections = self.connections.clone();
         let incoming = TcpListenerStream::new(listener)
             // A connection that breaks at once is the client's matter.
