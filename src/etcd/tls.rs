@@ -1,22 +1,16 @@
 //! What TLS objects to, in an operator's words.
-//!
-//! The client's connection says well enough what it objects to itself. What a server objects
-//! to, in the moment when it closes the connection, often gets lost on the way through HTTP/2;
-//! so then the handshake is made a second time by hand, to hear it.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::Arc;
+mod handshake;
+
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustls::pki_types::{ServerName, UnixTime};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-};
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError};
 use thiserror::Error;
 
-use super::error::tls_error;
-use super::{Credentials, Server};
+use super::Credentials;
+
+pub(super) use handshake::objection;
 
 /// What the two ends of a connection don't agree on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -143,73 +137,6 @@ fn names(presented: &[String]) -> String {
 fn date(time: UnixTime) -> String {
     let time = UNIX_EPOCH + Duration::from_secs(time.as_secs());
     humantime::format_rfc3339_seconds(time).to_string()
-}
-
-/// Makes a handshake by hand and listens for what the server objects to; `None` if it objects
-/// to nothing, or can't be reached. Blocks, for a few times `limit` at most.
-pub(super) fn objection(
-    server: &Server,
-    config: Option<Arc<ClientConfig>>,
-    credentials: &Credentials,
-    limit: Duration,
-) -> Option<TlsError> {
-    let name = credentials.server_name.as_deref().unwrap_or(server.host());
-    let is_ours = config.is_some();
-    let Err(error) = handshake(server, name, config, limit) else {
-        return (!is_ours).then(|| TlsError::PlainClient(server.as_https()));
-    };
-    match tls_error(&error) {
-        Some(error) if is_ours => Some(TlsError::new(&error, credentials)),
-        None if is_ours && error.kind() == io::ErrorKind::UnexpectedEof => {
-            Some(TlsError::PlainServer)
-        }
-        // Whatever else it objects to: to that end it spoke TLS.
-        Some(error) if !matches!(error, rustls::Error::InvalidMessage(_)) => {
-            Some(TlsError::PlainClient(server.as_https()))
-        }
-        _ => None,
-    }
-}
-
-/// A handshake and, since the server may object only after it, one exchange of HTTP/2, which
-/// fails only if TLS has to say something.
-fn handshake(
-    server: &Server,
-    name: &str,
-    config: Option<Arc<ClientConfig>>,
-    limit: Duration,
-) -> io::Result<()> {
-    /// What opens HTTP/2, with no settings: the server answers with its own.
-    const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    let mut addresses = server.authority().to_socket_addrs()?;
-    let reached = addresses.find_map(|at| TcpStream::connect_timeout(&at, limit).ok());
-    let stream = reached.ok_or(io::ErrorKind::NotFound)?;
-    stream.set_read_timeout(Some(limit))?;
-    stream.set_write_timeout(Some(limit))?;
-    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-    let config = match config {
-        Some(config) => config,
-        None => Arc::new(trusting_nobody()?),
-    };
-    let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
-    let mut stream = StreamOwned::new(connection, stream);
-    while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock)?;
-    }
-    // If this fails, the reason is waiting to be read.
-    let _ = stream.write_all(HELLO).and_then(|()| stream.flush());
-    match stream.read(&mut [0; 9]) {
-        Err(error) if tls_error(&error).is_some() => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Enough to find out whether there is TLS at all.
-fn trusting_nobody() -> io::Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider);
-    let config = config.with_safe_default_protocol_versions().map_err(io::Error::other)?;
-    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 #[cfg(test)]
