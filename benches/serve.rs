@@ -74,7 +74,9 @@ fn try_serve(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
         let mut change = || {
             round += 1;
             registry.apply(puts(std::iter::once(size / 2), round));
-            registry.render().inspect(|document| observer.board.publish(document.clone()))
+            registry.render().inspect(|document| {
+                observer.board.publish(document.clone());
+            })
         };
         let whole = change().map(|document| document.to_vec()).unwrap_or_default();
         group.throughput(Throughput::Bytes(whole.len() as u64));

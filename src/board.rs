@@ -28,22 +28,15 @@ pub use source::SourceBoard;
 /// Where all parts of the daemon write down how they stand.
 #[derive(Debug)]
 pub struct Board {
-    started: SystemTime,
+    started: Millis,
     sources: Mutex<Vec<Arc<SourceBoard>>>,
     outputs: Mutex<Vec<Arc<OutputBoard>>>,
     actors: Mutex<Vec<Arc<Pulse>>>,
     persisting: Mutex<Persisting>,
     published: watch::Sender<Option<Arc<Published>>>,
-    shown: watch::Sender<Option<Shown>>,
+    shown: watch::Sender<Option<Instant>>,
     prometheus: Mutex<Option<PrometheusStatus>>,
     history: history::Sender,
-}
-
-/// A publish that is visible everywhere.
-#[derive(Clone, Copy, Debug)]
-pub struct Shown {
-    /// When the oldest change arrived that it is the first to show.
-    pub arrived: Instant,
 }
 
 /// What the persister writes down.
@@ -63,7 +56,7 @@ pub struct Published {
     /// Counts the documents since the start, from 1.
     pub number: u64,
     /// When it was published.
-    pub time: SystemTime,
+    pub time: Millis,
 }
 
 impl Default for Board {
@@ -77,7 +70,7 @@ impl Board {
     #[must_use]
     pub fn new(history: history::Sender) -> Self {
         Self {
-            started: SystemTime::now(),
+            started: clock::now(),
             sources: Mutex::default(),
             outputs: Mutex::default(),
             actors: Mutex::default(),
@@ -118,22 +111,24 @@ impl Board {
         silences.unwrap_or_default()
     }
 
-    /// What Prometheus gets from now on. The same bytes again are no news, but for their revision.
-    pub fn publish(&self, document: Document) {
+    /// What Prometheus gets from now on; returns its number. The same bytes again are no news, but
+    /// for their revision.
+    pub fn publish(&self, document: Document) -> u64 {
+        let mut of_this = 0;
         self.published.send_if_modified(|published| {
-            let is_same = |before: &Arc<Published>| before.document.same_bytes(&document);
-            let (number, time) = match published.as_ref() {
-                Some(before) if is_same(before) => {
-                    if before.document.revision() == document.revision() {
-                        return false;
-                    }
-                    (before.number, before.time)
-                }
-                before => (before.map_or(0, |before| before.number) + 1, SystemTime::now()),
+            let same = published.as_ref().filter(|before| before.document.same_bytes(&document));
+            let is_news = same.is_none_or(|same| same.document.revision() != document.revision());
+            let (number, time) = match (same, published.as_ref()) {
+                (Some(same), _) => (same.number, same.time),
+                (None, before) => (before.map_or(0, |before| before.number) + 1, clock::now()),
             };
-            *published = Some(Arc::new(Published { document, number, time }));
-            true
+            of_this = number;
+            if is_news {
+                *published = Some(Arc::new(Published { document, number, time }));
+            }
+            is_news
         });
+        of_this
     }
 
     /// What Prometheus gets; `None` before the first complete list.
@@ -150,12 +145,13 @@ impl Board {
 
     /// All outputs show a change now that arrived then.
     pub fn shown(&self, arrived: Instant) {
-        self.shown.send_replace(Some(Shown { arrived }));
+        self.shown.send_replace(Some(arrived));
     }
 
-    /// Hears of each publish that shows a change.
+    /// Hears of each publish that is visible everywhere and the first to show a change: when the
+    /// oldest of those arrived.
     #[must_use]
-    pub fn watch_shown(&self) -> watch::Receiver<Option<Shown>> {
+    pub fn watch_shown(&self) -> watch::Receiver<Option<Instant>> {
         self.shown.subscribe()
     }
 
@@ -190,7 +186,7 @@ impl Board {
             let Published { document, number, time } = &*published;
             PublishedStatus {
                 number: *number,
-                time: clock::millis(*time),
+                time: *time,
                 revision: document.revision(),
                 services: document.services(),
                 targets: document.targets(),
@@ -213,7 +209,7 @@ impl Board {
         let not_ready_because = not_ready(published.as_ref(), &sources, &outputs, working);
         Status {
             version: env!("CARGO_PKG_VERSION"),
-            started: clock::millis(self.started),
+            started: self.started,
             healthy: unhealthy_because.is_empty(),
             unhealthy_because,
             ready: not_ready_because.is_empty(),

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant as Moment, sleep_until};
 use tracing::{debug, info, warn};
 
-use crate::board::{Board, Shown};
+use crate::board::Board;
 use crate::clock;
 use crate::core::loaded::{Judge, Own, Seen, State};
 use crate::core::status::PrometheusStatus;
@@ -111,8 +111,8 @@ impl Task {
         }
     }
 
-    fn published(&mut self, shown: &mut watch::Receiver<Option<Shown>>) {
-        let Some(Shown { arrived, .. }) = *shown.borrow_and_update() else { return };
+    fn published(&mut self, shown: &mut watch::Receiver<Option<Instant>>) {
+        let Some(arrived) = *shown.borrow_and_update() else { return };
         self.unloaded = Some(self.unloaded.map_or(arrived, |before| before.min(arrived)));
     }
 

@@ -171,7 +171,7 @@ impl Persister {
             self.backoff.succeeded(now);
         }
         self.ask_for_confirmation(&report, ctx);
-        self.tell_history(&report);
+        self.tell_published(&report);
         let removals = self.disk.guard.hold().map(|hold| hold.removals);
         let document = self.disk.document.as_ref();
         let news = document.map(|document| News { document, held: removals, task });

@@ -28,8 +28,6 @@ pub(super) struct Disk {
     pub(super) outputs: Vec<Held>,
     /// What was last published.
     pub(super) document: Option<Document>,
-    /// How many documents were, each of other bytes than the one before it.
-    pub(super) number: u64,
     /// Holds back removals that are too many to be believed.
     pub(super) guard: Guard,
     /// Whether it is for this once: then a document that would need the guard is refused, and
@@ -234,7 +232,6 @@ impl Disk {
             self.guard.published(&document, now);
             let is_same = |before: &Document| before.same_bytes(&document);
             let is_news = !self.document.as_ref().is_some_and(is_same);
-            self.number += u64::from(is_news);
             self.document = Some(document);
             if is_everywhere {
                 // Of removals that the guard holds nobody sees anything.

@@ -1,9 +1,9 @@
 //! What the program does instead of running, and the arguments of each command.
 
+mod reading;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
@@ -11,14 +11,14 @@ use clap_complete::Shell;
 
 use super::args::EtcdArgs;
 use super::journal::HistoryArgs;
+use super::output;
 use super::output::OutputError;
 use super::security::SecurityArgs;
 use super::sources::SourcesArgs;
-use super::{ConfigError, output, parse};
-use crate::core::schema::Schema;
-use crate::etcd::{Connector, Server};
 use crate::file::{TargetDir, TargetFile};
 use crate::telemetry::LogLevel;
+
+pub use reading::{ReadingArgs, Registries};
 
 /// What to do instead of running: these read and print, and write nothing.
 #[allow(clippy::doc_markdown, reason = "the comments are the text of --help")]
@@ -186,49 +186,6 @@ pub struct ManualArgs {
     pub command: Option<String>,
 }
 
-/// What to read once, and for how long to try.
-#[derive(Clone, Debug, Args)]
-pub struct ReadingArgs {
-    /// Where services register.
-    #[command(flatten)]
-    pub etcd: EtcdArgs,
-    /// How to know the servers, and what they know us by.
-    #[command(flatten)]
-    pub security: SecurityArgs,
-    /// What keys and values say.
-    #[command(flatten)]
-    pub sources: SourcesArgs,
-    /// How long to try
-    #[arg(long, value_name = "DURATION", env = "ETCD_SD_TIMEOUT", default_value = "30s",
-          value_parser = parse::duration, help_heading = "Running")]
-    pub timeout: Duration,
-    /// How much to log, to standard error
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        env = "ETCD_SD_LOG_LEVEL",
-        default_value = "warn",
-        value_enum,
-        help_heading = "Running"
-    )]
-    pub log_level: LogLevel,
-}
-
-/// What to read once, checked.
-#[derive(Clone, Debug)]
-pub struct Registries {
-    /// Members of one etcd cluster; at least one.
-    pub servers: Vec<Server>,
-    /// How to connect to them, and as whom.
-    pub connector: Connector,
-    /// The sources: what keys and values say, and where they are.
-    pub sources: Vec<Arc<Schema>>,
-    /// The most keys below one prefix.
-    pub max_entries: usize,
-    /// How long to try.
-    pub limit: Duration,
-}
-
 impl Command {
     /// How much it logs, if it has a say in that.
     #[must_use]
@@ -242,17 +199,6 @@ impl Command {
             | Self::Completions(_)
             | Self::Manual(_) => None,
         }
-    }
-}
-
-impl ReadingArgs {
-    /// Checks what one argument alone can't tell.
-    pub fn registries(self) -> Result<Registries, ConfigError> {
-        let Self { etcd, security, sources, timeout, log_level: _ } = self;
-        let (servers, connector) = etcd.connector(security)?;
-        let sources = sources.sources()?;
-        let max_entries = etcd.max_entries;
-        Ok(Registries { servers, connector, sources, max_entries, limit: timeout })
     }
 }
 
@@ -272,6 +218,8 @@ impl DiffArgs {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::Parser;
 
     use super::*;

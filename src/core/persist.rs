@@ -4,10 +4,14 @@
 //! when there is work; [`plan`] and [`Known`] say what that work is. What was asked for
 //! stays due until it was done, whatever fails on the way.
 
+mod known;
+
 use std::time::{Duration, Instant};
 
 use super::debounce::Debounce;
 use super::render::Document;
+
+pub use known::Known;
 
 /// An edit by hand is often several system calls: look when it is over, still well within
 /// the second in which drift must be healed.
@@ -18,10 +22,6 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// doublings, and the next change ends it.
 const NOT_READY_PAUSE: Duration = Duration::from_millis(10);
 const NOT_READY_DOUBLINGS: u32 = 6;
-
-/// File systems tell two changes of a file apart only if this much time is between them:
-/// NFS and FAT count in seconds, most others in milliseconds.
-const TIMESTAMP_STEP: Duration = Duration::from_secs(2);
 
 /// What is to be done about the target file, and when.
 #[derive(Debug)]
@@ -262,42 +262,6 @@ pub fn plan(published: Option<&Document>, wanted: &Document, drifted: bool) -> P
         None => Plan::Compare,
         Some(published) if !drifted && published.same_bytes(wanted) => Plan::Keep,
         Some(_) => Plan::Write,
-    }
-}
-
-/// How the file looked (`I`: inode, size, times) when its bytes were known.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<I> {
-    identity: I,
-    at: Instant,
-    settled: bool,
-}
-
-impl<I: PartialEq> Known<I> {
-    /// The file was seen to hold the published bytes, or was written, at `now`.
-    pub fn new(identity: I, now: Instant) -> Self {
-        Self { identity, at: now, settled: false }
-    }
-
-    /// Whether the file looks as it did.
-    pub fn looks_like(&self, seen: &I) -> bool {
-        *seen == self.identity
-    }
-
-    /// Whether the looks can't be trusted, though they are the same: a change within one
-    /// step of the file system's clock leaves size and times as they were. One comparison of
-    /// the bytes later than that step settles it.
-    pub fn is_unsettled(&self, now: Instant) -> bool {
-        !self.settled && now >= self.at + TIMESTAMP_STEP
-    }
-
-    /// The bytes were compared and are right, while the file looked like `seen`.
-    pub fn confirm(&mut self, seen: I, now: Instant) {
-        if self.looks_like(&seen) {
-            self.settled = now >= self.at + TIMESTAMP_STEP;
-        } else {
-            *self = Self::new(seen, now);
-        }
     }
 }
 

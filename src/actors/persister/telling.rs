@@ -67,9 +67,6 @@ impl Persister {
         }
         let Observer { metrics, board, .. } = &self.telling.observer;
         board.hold(self.disk.guard.hold());
-        if let Some(document) = &self.disk.document {
-            board.publish(document.clone());
-        }
         if let Some(arrived) = self.disk.shown.take() {
             metrics.propagation.observe(now.saturating_duration_since(arrived));
             board.shown(arrived);
@@ -77,11 +74,14 @@ impl Persister {
     }
 
     /// After a task: which document was published, so that its changes are known to be.
-    pub(super) fn tell_history(&self, report: &Report) {
-        let history = &self.telling.observer.history;
-        let document = self.disk.document.as_ref().filter(|_| report.has_published());
-        if let Some(document) = document {
-            history.published(self.disk.number, document, self.disk.guard.hold().is_some());
+    pub(super) fn tell_published(&self, report: &Report) {
+        let Observer { board, history, .. } = &self.telling.observer;
+        let published = self.disk.document.as_ref().map(|document| {
+            let number = board.publish(document.clone());
+            (number, document)
+        });
+        if let Some((number, document)) = published.filter(|_| report.has_published()) {
+            history.published(number, document, self.disk.guard.hold().is_some());
         } else if report.is_elsewhere {
             history.elsewhere();
         }

@@ -272,20 +272,6 @@ fn equal_bytes_are_kept_unless_the_file_drifted() {
 }
 
 #[test]
-fn looks_are_trusted_only_once_the_bytes_were_compared_after_the_clock_step() {
-    let start = Instant::now();
-    let later = start + TIMESTAMP_STEP;
-    let mut known = Known::new("a", start);
-    assert!(known.looks_like(&"a") && !known.looks_like(&"b"));
-    assert!(!known.is_unsettled(start), "the echo of our own write is no reason to read");
-    assert!(known.is_unsettled(later));
-    known.confirm("a", later);
-    assert!(!known.is_unsettled(later + TIMESTAMP_STEP));
-    known.confirm("b", later);
-    assert!(known.looks_like(&"b") && known.is_unsettled(later + TIMESTAMP_STEP));
-}
-
-#[test]
 fn a_poll_is_due_by_itself_and_leaves_a_look_that_is_not_due() {
     let mut harness = Harness::published();
     let poll = harness.now + QUIET / 8;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use actix::Recipient;
+use actix::{Message, Recipient};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
@@ -150,10 +150,7 @@ impl<'i> Turn<'i> {
         source: &Source,
         query: InstancesQuery,
     ) -> Result<InstancesPage, Refusal> {
-        let asked = Instant::now();
-        let page = source.instances.send(Instances(query)).await.ok().flatten();
-        rest(asked).await;
-        let page = page.ok_or_else(Refusal::no_list)?;
+        let page = ask(&source.instances, Instances(query)).await?;
         self.bytes += page.bytes;
         Ok(page)
     }
@@ -163,10 +160,7 @@ impl<'i> Turn<'i> {
         source: &Source,
         query: QuarantineQuery,
     ) -> Result<QuarantinePage, Refusal> {
-        let asked = Instant::now();
-        let page = source.quarantined.send(Quarantined(query)).await.ok().flatten();
-        rest(asked).await;
-        let page = page.ok_or_else(Refusal::no_list)?;
+        let page = ask(&source.quarantined, Quarantined(query)).await?;
         self.bytes += page.bytes;
         Ok(page)
     }
@@ -177,7 +171,14 @@ impl<'i> Turn<'i> {
     }
 }
 
-/// However many ask, the registry has half of its time for what etcd says.
-async fn rest(asked: Instant) {
+/// Asks a registry for a page. However many ask, it has half of its time for what etcd says.
+async fn ask<M, P>(registry: &Recipient<M>, query: M) -> Result<P, Refusal>
+where
+    M: Message<Result = Option<P>> + Send,
+    P: Send,
+{
+    let asked = Instant::now();
+    let page = registry.send(query).await.ok().flatten();
     sleep(asked.elapsed().min(Duration::from_millis(20))).await;
+    page.ok_or_else(Refusal::no_list)
 }
