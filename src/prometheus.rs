@@ -5,12 +5,13 @@
 //! board, and said once. A Prometheus that can't be asked harms nothing.
 
 mod client;
+mod places;
 mod url;
 
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::{Instant as Moment, sleep_until};
@@ -21,10 +22,10 @@ use crate::clock;
 use crate::core::loaded::{Judge, Own, Seen, State};
 use crate::core::status::PrometheusStatus;
 use crate::core::time::Millis;
-use crate::file::TargetFile;
 use crate::telemetry::{Foreign, seconds};
 use client::Client;
 
+pub use places::Place;
 pub use url::{Url, UrlError};
 
 /// How often it is asked.
@@ -38,6 +39,9 @@ const SOON: [Duration; 4] = [
     Duration::from_millis(2500),
 ];
 
+/// Why one can't be asked whose answer has no `prometheus_build_info`.
+const NOT_PROMETHEUS: &str = "what answers there has not the metrics of a Prometheus";
+
 /// Publishes may follow one another more quickly than a Prometheus should be asked.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -46,10 +50,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// If there can be no thread.
-pub fn watch(url: Url, file: Option<TargetFile>, board: Arc<Board>) -> io::Result<()> {
+pub fn watch(url: Url, places: Arc<[Place]>, board: Arc<Board>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = move || {
-        let task = Task::new(url, file, board);
+        let task = Task::new(url, places, board);
         runtime.block_on(task.run());
     };
     thread::Builder::new().name("prometheus".into()).spawn(run)?;
@@ -59,7 +63,10 @@ pub fn watch(url: Url, file: Option<TargetFile>, board: Arc<Board>) -> io::Resul
 struct Task {
     client: Client,
     url: Url,
-    file: Option<TargetFile>,
+    /// Where it may read what is published.
+    places: Arc<[Place]>,
+    /// And where it does, as far as is known.
+    place: usize,
     board: Arc<Board>,
     judge: Judge,
     /// Since when it is as it is.
@@ -71,11 +78,12 @@ struct Task {
 }
 
 impl Task {
-    fn new(url: Url, file: Option<TargetFile>, board: Arc<Board>) -> Self {
+    fn new(url: Url, places: Arc<[Place]>, board: Arc<Board>) -> Self {
         Self {
             client: Client::new(url.clone()),
             url,
-            file,
+            places,
+            place: 0,
             board,
             judge: Judge::new(Instant::now()),
             since: clock::now(),
@@ -119,9 +127,17 @@ impl Task {
     async fn ask(&mut self) {
         // A publish that comes meanwhile is not what is judged.
         let unloaded = self.unloaded;
-        let own = self.own().await;
-        let answer = self.client.get("/metrics").await;
-        let seen = answer.map(|text| Seen::parse(&text)).map_err(|error| error.to_string());
+        let ask = self.client.get("/metrics");
+        let published = self.board.published();
+        let (mut owns, answer) = Place::own_during(&self.places, published, ask).await;
+        let seen = answer
+            .map_err(|error| error.to_string())
+            .and_then(|text| Seen::parse(&text).ok_or_else(|| NOT_PROMETHEUS.to_owned()));
+        if let Ok(seen) = &seen {
+            let is_read = |own: &Option<_>| own.as_ref().is_some_and(|own| Own::is_read(own, seen));
+            self.place = owns.iter().position(is_read).unwrap_or(self.place);
+        }
+        let own = owns.swap_remove(self.place);
         let now = Instant::now();
         let is_news = self.judge.judge(own, seen.as_ref().map_err(Clone::clone), now);
         if *self.judge.state() == State::Loaded
@@ -137,31 +153,17 @@ impl Task {
         self.board.prometheus(self.status());
     }
 
-    /// What is published: as it stands on disk, since that is what Prometheus sees.
-    async fn own(&self) -> Option<Own> {
-        let Some(file) = self.file.clone() else {
-            let published = self.board.published()?;
-            let targets = published.document.targets();
-            return Some(Own::Http { number: published.number, targets });
-        };
-        let path = file.path().to_string_lossy().into_owned();
-        let look = move || file.locate().and_then(|place| place.modified()).ok().flatten();
-        let modified = tokio::task::spawn_blocking(look).await.ok().flatten()?;
-        let since = modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        Some(Own::File { path, modified: since.as_secs() })
-    }
-
     fn say(&self) {
         let url = self.url.as_str();
-        let path = self.file.as_ref().map(|file| file.path().display().to_string());
-        let path = path.as_deref().unwrap_or("/sd");
+        let place = &self.places[self.place];
+        let path = place.path();
         match self.judge.state() {
             State::Loaded => {
                 let after_seconds = self.lag.map(seconds);
                 info!(url, path, after_seconds, "Prometheus has loaded what is published");
             }
             State::NotYet => debug!(url, path, "Prometheus has not loaded what is published yet"),
-            State::WrongPath { reads } => {
+            State::WrongPath { path, reads } => {
                 let names: Vec<_> =
                     reads.iter().map(|name| Foreign(name.as_bytes()).to_string()).collect();
                 let reads = if names.is_empty() { "none".into() } else { names.join(", ") };
@@ -174,10 +176,10 @@ impl Task {
                      the file's directory is mounted there"
                 );
             }
-            State::Unreadable if self.file.is_some() => warn!(
+            State::Unreadable if !matches!(place, Place::Http) => warn!(
                 url,
                 path,
-                "Prometheus can't read the target file, its errors grow: see whether its user may \
+                "Prometheus can't read a file, its errors grow: see whether its user may \
                  (--file-mode, and the directories above the file), and its log"
             ),
             State::Unreadable => warn!(
@@ -186,12 +188,12 @@ impl Task {
                 "Prometheus' discovery by HTTP fails: see its log, the url under http_sd_configs, \
                  and the token and certificate if there are any"
             ),
-            State::Stale { path: read, seen } => {
+            State::Stale { path, read, seen } => {
                 let of = Millis(seen.saturating_mul(1000));
                 let reads = Foreign(read.as_bytes());
                 warn!(
                     url, path, %reads, %of,
-                    "Prometheus still has another version of the target file: if it is mounted into \
+                    "Prometheus still has another version of this file: if it is mounted into \
                      a container as a single file, mount its directory; if the directory was made \
                      anew, restart Prometheus; where the kernel tells of no changes, as on a network \
                      file system, lower refresh_interval"

@@ -15,7 +15,8 @@ use crate::file::{TargetDir, directory_of};
 use crate::history::{History, JournalSettings, LeaseSettings};
 use crate::http::{Inspected, Order, Server};
 use crate::observer::Observer;
-use crate::{prometheus, service};
+use crate::prometheus::{self, Place};
+use crate::service;
 
 /// The journal's last lines take no longer than this.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,8 +46,9 @@ impl Onlookers {
         let listen = config.listen.clone().filter(|_| !is_once);
         let server = listen.map(bind).transpose()?;
         if let Some(url) = config.prometheus.clone().filter(|_| !is_once) {
-            let (file, board) = (config.target_file.clone(), Arc::clone(&observer.board));
-            prometheus::watch(url, file, board).map_err(Error::Thread)?;
+            let places = Place::all(config.target_file.clone(), config.target_dir.clone());
+            let board = Arc::clone(&observer.board);
+            prometheus::watch(url, places, board).map_err(Error::Thread)?;
         }
         Ok(Self { observer, history, server, inspected, orders })
     }

@@ -23,13 +23,8 @@ const EXAMPLES: usize = 5;
 /// What is published, and should be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Own {
-    /// A file.
-    File {
-        /// Its path here; Prometheus may see it elsewhere.
-        path: String,
-        /// When it was last written, in seconds since 1970.
-        modified: u64,
-    },
+    /// The target file, or those of the target directory.
+    Files(Vec<Version>),
     /// A document by HTTP.
     Http {
         /// Counts the documents.
@@ -37,6 +32,37 @@ pub enum Own {
         /// How many targets it has.
         targets: usize,
     },
+}
+
+/// A file, and of when it is, in seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Its path here; Prometheus may see it elsewhere.
+    pub path: String,
+    /// When it was last written, before Prometheus was asked.
+    pub since: u64,
+    /// And afterwards: what was written meanwhile may have been loaded.
+    pub until: u64,
+}
+
+impl Version {
+    fn is_of(&self, seen: u64) -> bool {
+        (self.since..=self.until).contains(&seen)
+    }
+}
+
+impl Own {
+    /// Whether Prometheus reads any of it, wherever it sees it.
+    #[must_use]
+    pub fn is_read(&self, seen: &Seen) -> bool {
+        match self {
+            Self::Files(versions) => {
+                let files = seen.by_name();
+                versions.iter().any(|version| files.find(version).is_some())
+            }
+            Self::Http { .. } => false,
+        }
+    }
 }
 
 /// Whether Prometheus has it.
@@ -48,6 +74,8 @@ pub enum State {
     NotYet,
     /// It reads no file of that name.
     WrongPath {
+        /// Which one, here.
+        path: String,
         /// Some that it reads.
         reads: Vec<String>,
     },
@@ -55,8 +83,10 @@ pub enum State {
     Unreadable,
     /// It has had time enough, and still has another version: maybe of another file.
     Stale {
-        /// Where it reads it.
+        /// Of which file, here.
         path: String,
+        /// Where it reads it.
+        read: String,
         /// Of when its version is, in seconds since 1970.
         seen: u64,
     },
@@ -135,7 +165,7 @@ impl Judge {
             return self.become_of(State::NotYet);
         };
         let errors = match own {
-            Own::File { .. } => seen.read_errors,
+            Own::Files(_) => seen.read_errors,
             Own::Http { .. } => seen.http_failures,
         };
         // Prometheus reads each version of a file at once: a file that is written all the time is
@@ -153,19 +183,22 @@ impl Judge {
         // What has failed before it was first asked may be of this, nobody knows.
         let has_failed = errors > self.errors.unwrap_or_default();
         let patience = match own {
-            Own::File { .. } => GRACE,
+            Own::Files(_) => GRACE,
             Own::Http { .. } => REFRESH,
         };
         let is_patient = now.saturating_duration_since(self.since) < patience;
         let state = match own {
-            Own::File { path, modified } => match seen.file(&path, modified) {
-                Some((_, of)) if of == modified => State::Loaded,
-                _ if is_patient => State::NotYet,
-                _ if has_failed => State::Unreadable,
-                Some((path, seen)) => State::Stale { path: path.into(), seen },
-                None => State::WrongPath {
-                    reads: seen.files.iter().map(|(path, _)| path.clone()).take(EXAMPLES).collect(),
-                },
+            Own::Files(versions) => match seen.not_loaded(&versions) {
+                None => State::Loaded,
+                Some(_) if is_patient => State::NotYet,
+                Some(_) if has_failed => State::Unreadable,
+                Some((Version { path, .. }, Some((read, seen)))) => {
+                    State::Stale { path: path.clone(), read: read.into(), seen }
+                }
+                Some((Version { path, .. }, None)) => {
+                    let reads = seen.files.iter().map(|(path, _)| path.clone());
+                    State::WrongPath { path: path.clone(), reads: reads.take(EXAMPLES).collect() }
+                }
             },
             Own::Http { targets, .. } if seen.discovered.contains(&targets) => State::Loaded,
             Own::Http { .. } if is_patient => State::NotYet,

@@ -7,6 +7,7 @@ use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::http;
 use crate::support::prometheus::{Prometheus, prometheus, prometheus_3};
+use crate::support::target_dir::TargetDir;
 use crate::support::wait::{SOON, ensure, eventually};
 
 /// Prometheus has 10 s before anything is found wrong.
@@ -78,7 +79,43 @@ async fn a_prometheus_that_reads_another_file_is_found(etcd: Etcd) {
     }
 }
 
+async fn the_files_of_a_target_directory_are_loaded_once_all_of_them_are(etcd: Etcd) {
+    let (file, directory) = (TargetFile::new(), TargetDir::new());
+    let path = directory.path().to_str().unwrap();
+    etcd.put("/services/web/1", "127.0.0.1:9").await;
+    etcd.put("/services/db/1", "127.0.0.1:10").await;
+    let all = Prometheus::start_discovering(&prometheus(), &directory.path().join("*.json")).await;
+    let some =
+        Prometheus::start_discovering(&prometheus(), &directory.path().join("w*.json")).await;
+
+    // There is a target file as well, and Prometheus does not read it.
+    let url = all.url();
+    let more = ["--target-dir", path, "--prometheus-url", &url];
+    let mut daemon = Daemon::start(&etcd, &file, &[&QUICK[..], &more].concat());
+    daemon.says("INFO", &["has loaded what is published", path]).await;
+    assert_eq!(daemon.stop().await, 0);
+
+    let daemon = directory.start(&etcd, &["--prometheus-url", &some.url()]);
+    let db = directory.path().join("db.json");
+    eventually(FOUND, "the file that is not read is named", async || {
+        let said = daemon.said("WARN", &["reads no file of this name", db.to_str().unwrap()]);
+        ensure(!said.is_empty(), || "not yet".to_owned())
+    })
+    .await;
+}
+
+async fn what_is_no_prometheus_is_not_taken_for_one(etcd: Etcd) {
+    let file = TargetFile::new();
+    etcd.put("/services/web/1", "127.0.0.1:9").await;
+    // etcd has metrics as well, at the same path.
+    let mut daemon = Daemon::start(&etcd, &file, &["--prometheus-url", etcd.endpoint()]);
+    daemon.says("WARN", &["cannot ask prometheus", "not the metrics of a prometheus"]).await;
+    file.follows(&etcd).await;
+}
+
 on_real!(
     what_prometheus_has_loaded_is_known_and_one_that_is_gone_harms_nothing,
     a_prometheus_that_reads_another_file_is_found,
+    the_files_of_a_target_directory_are_loaded_once_all_of_them_are,
+    what_is_no_prometheus_is_not_taken_for_one,
 );

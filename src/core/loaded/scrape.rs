@@ -1,5 +1,9 @@
 //! Prometheus' own metrics, as far as they tell what it has discovered.
 
+use std::collections::HashMap;
+
+use super::Version;
+
 /// What Prometheus says of what it reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -18,10 +22,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Reads them off Prometheus' text format; what it does not know is passed over.
+    /// Reads them off Prometheus' text format; what it does not know is passed over. `None` if they
+    /// are another program's.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Option<Self> {
         let mut seen = Self::default();
+        let mut is_prometheus = false;
         for line in text.lines().filter(|line| line.starts_with("prometheus_")) {
             let Some((series, value)) = line.rsplit_once(' ') else { continue };
             let Ok(value) = value.parse::<f64>() else { continue };
@@ -33,6 +39,7 @@ impl Seen {
             let value = value as u64;
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
             match name {
+                "prometheus_build_info" => is_prometheus = true,
                 "prometheus_sd_file_mtime_seconds" => {
                     seen.files.extend(label(labels, "filename").map(|path| (path, value)));
                 }
@@ -51,18 +58,45 @@ impl Seen {
                 _ => {}
             }
         }
-        seen
+        is_prometheus.then_some(seen)
     }
 
-    /// The file of this path, or else one of the same name that is as old, or else any of that
-    /// name: Prometheus may see it elsewhere.
-    pub(super) fn file(&self, path: &str, modified: u64) -> Option<(&str, u64)> {
-        let files = || self.files.iter().map(|(path, of)| (&**path, *of));
-        let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
-        let of_name = || files().filter(|(other, _)| name(other) == name(path));
-        let same = files().find(|(other, _)| *other == path);
-        same.or_else(|| of_name().find(|&(_, of)| of == modified)).or_else(|| of_name().next())
+    /// The first of these files of which it has another version, or none, and where it reads what
+    /// it has instead, and of when that is.
+    pub(super) fn not_loaded<'s>(
+        &'s self,
+        versions: &'s [Version],
+    ) -> Option<(&'s Version, Option<(&'s str, u64)>)> {
+        let files = self.by_name();
+        let mut found = versions.iter().map(|version| (version, files.find(version)));
+        found.find(|(version, found)| !found.is_some_and(|(_, of)| version.is_of(of)))
     }
+
+    pub(super) fn by_name(&self) -> ByName<'_> {
+        let mut files = HashMap::<_, Vec<_>>::new();
+        for (path, of) in &self.files {
+            files.entry(name(path)).or_default().push((&**path, *of));
+        }
+        ByName(files)
+    }
+}
+
+/// The files that Prometheus has read, and of when they are, by the last part of their paths.
+pub(super) struct ByName<'s>(HashMap<&'s str, Vec<(&'s str, u64)>>);
+
+impl<'s> ByName<'s> {
+    /// The file of the same path, or else one of the same name that is as old, or else any of that
+    /// name: Prometheus may see it elsewhere.
+    pub(super) fn find(&self, version: &Version) -> Option<(&'s str, u64)> {
+        let files = self.0.get(name(&version.path))?;
+        let same = files.iter().find(|(path, _)| *path == version.path);
+        let as_old = || files.iter().find(|&&(_, of)| version.is_of(of));
+        same.or_else(as_old).or_else(|| files.first()).copied()
+    }
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The value of a label, without its escapes.
@@ -102,23 +136,38 @@ mod tests {
                     prometheus_sd_http_failures_total{config=\"a\"} 1\n\
                     prometheus_sd_http_failures_total{config=\"b\"} 2\n\
                     prometheus_sd_discovered_targets{config=\"a\",name=\"scrape\"} 12\n\
-                    prometheus_sd_updates_total broken\nup 1\n";
+                    prometheus_sd_updates_total broken\nup 1\n\
+                    prometheus_build_info{version=\"3.5.0\"} 1\n";
         let files = vec![("/a/t.json".into(), 1_700_000_001), ("/b \\\"/t.json".into(), 7)];
         let discovered = vec![12];
         let expected =
             Seen { files, read_errors: 3, http_failures: 3, discovered, is_starting: false };
-        assert_eq!(Seen::parse(text), expected);
-        assert_eq!(expected.file("/a/t.json", 9), Some(("/a/t.json", 1_700_000_001)));
-        assert_eq!(expected.file("/here/t.json", 7), Some(("/b \\\"/t.json", 7)));
-        assert_eq!(expected.file("/here/t.json", 8), Some(("/a/t.json", 1_700_000_001)));
-        assert_eq!(expected.file("/here/u.json", 8), None);
+        assert_eq!(Seen::parse(text).as_ref(), Some(&expected));
+        let find = |path: &str, modified| {
+            let version = Version { path: path.into(), since: modified, until: modified };
+            expected.by_name().find(&version)
+        };
+        assert_eq!(find("/a/t.json", 9), Some(("/a/t.json", 1_700_000_001)));
+        assert_eq!(find("/here/t.json", 7), Some(("/b \\\"/t.json", 7)));
+        assert_eq!(find("/here/t.json", 8), Some(("/a/t.json", 1_700_000_001)));
+        assert_eq!(find("/here/u.json", 8), None);
+    }
+
+    #[test]
+    fn metrics_of_another_program_are_none_of_prometheus() {
+        let text =
+            "vm_app_version{version=\"vmagent\"} 1\nprometheus_sd_file_read_errors_total 0\n";
+        assert_eq!(Seen::parse(text), None);
+        assert_eq!(Seen::parse(""), None);
     }
 
     #[test]
     fn a_prometheus_that_has_read_no_configuration_yet_is_starting() {
         let name = "prometheus_config_last_reload_success_timestamp_seconds";
-        assert!(Seen::parse(&format!("{name} 0\n")).is_starting);
-        assert!(!Seen::parse(&format!("{name} 1.7e+09\n")).is_starting);
+        for (value, is_starting) in [("0", true), ("1.7e+09", false)] {
+            let seen = Seen::parse(&format!("prometheus_build_info 1\n{name} {value}\n"));
+            assert_eq!(seen.map(|seen| seen.is_starting), Some(is_starting), "{value}");
+        }
     }
 
     #[test]
@@ -128,8 +177,8 @@ mod tests {
                     prometheus_sd_http_failures_total{config=\"a\"} +Inf\n\
                     prometheus_sd_http_failures_total{config=\"b\"} NaN\n\
                     prometheus_sd_file_mtime_seconds{filename=\"t\"} -5\n\
-                    prometheus_sd_discovered_targets 1e30\n";
-        let seen = Seen::parse(text);
+                    prometheus_sd_discovered_targets 1e30\nprometheus_build_info 1\n";
+        let seen = Seen::parse(text).unwrap();
         assert_eq!((seen.read_errors, seen.http_failures), (u64::MAX, u64::MAX));
         assert_eq!(seen.files, [("t".to_owned(), 0)]);
     }

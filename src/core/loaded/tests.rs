@@ -3,7 +3,12 @@ use super::*;
 const PATH: &str = "/etc/prometheus/t.json";
 
 fn file(modified: u64) -> Own {
-    Own::File { path: PATH.into(), modified }
+    files(&[(PATH, modified)])
+}
+
+fn files(files: &[(&str, u64)]) -> Own {
+    let version = |&(path, of): &(&str, u64)| Version { path: path.into(), since: of, until: of };
+    Own::Files(files.iter().map(version).collect())
 }
 
 fn seen(files: &[(&str, u64)], read_errors: u64) -> Seen {
@@ -54,6 +59,40 @@ fn a_path_that_prometheus_does_not_read_is_found_after_a_while() {
         (60, Some(file(100)), Ok(other()), "wrong_path"),
         (61, Some(file(100)), Ok(seen(&[(PATH, 100)], 0)), "loaded"),
     ]);
+}
+
+#[test]
+fn the_files_of_a_directory_are_loaded_once_all_of_them_are() {
+    let own = |a, b| Some(files(&[("/t/a.json", a), ("/t/b.json", b)]));
+    let there = |a, b| Ok(seen(&[("/x/a.json", a), ("/x/b.json", b), ("/x/gone.json", 1)], 0));
+    check(&[
+        (0, Some(files(&[])), Ok(seen(&[], 0)), "loaded"),
+        (1, own(100, 100), Ok(seen(&[("/x/a.json", 100)], 0)), "not_yet"),
+        (20, own(100, 100), Ok(seen(&[("/x/a.json", 100)], 0)), "wrong_path"),
+        (21, own(100, 100), there(100, 100), "loaded"),
+        (22, own(100, 105), there(100, 100), "not_yet"),
+        (40, own(100, 105), there(100, 100), "stale"),
+        (41, own(100, 105), there(100, 105), "loaded"),
+    ]);
+}
+
+#[test]
+fn what_is_written_while_prometheus_is_asked_may_be_loaded_already() {
+    let own = Own::Files(vec![Version { path: PATH.into(), since: 100, until: 102 }]);
+    for (of, expected) in
+        [(99, "not_yet"), (100, "loaded"), (101, "loaded"), (102, "loaded"), (103, "not_yet")]
+    {
+        check(&[(0, Some(own.clone()), Ok(seen(&[(PATH, of)], 0)), expected)]);
+    }
+}
+
+#[test]
+fn what_prometheus_reads_is_known_by_its_name() {
+    let seen = seen(&[("/x/a.json", 7)], 0);
+    for (path, is_read) in [("/t/a.json", true), ("/t/b.json", false)] {
+        assert_eq!(files(&[(path, 1)]).is_read(&seen), is_read, "{path}");
+    }
+    assert!(!files(&[]).is_read(&seen));
 }
 
 #[test]

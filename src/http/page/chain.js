@@ -207,8 +207,8 @@ const LOADING = {
   loaded: ["ok", "Loaded"],
   not_yet: ["idle", "Not yet"],
   unreachable: ["warn", "Can't be asked", "Prometheus can't be asked", "Look at --prometheus-url, and whether it runs. What is published does not depend on it."],
-  wrong_path: ["bad", "Reads another file", "Prometheus reads no such file", "Give it the path of the target file in files: of its file_sd_configs; the log says which it reads."],
-  unreadable: ["bad", "Can't read it", "Prometheus can't read the target file", "Look at the rights of the file and its directories, for the user that Prometheus runs as."],
+  wrong_path: ["bad", "Reads another file", "Prometheus reads no such file", "Give it the path of the target file, or a pattern for those of the target directory, in files: of its file_sd_configs; the log says which it reads."],
+  unreadable: ["bad", "Can't read it", "Prometheus can't read a file", "Look at the rights of the file and its directories, for the user that Prometheus runs as."],
   stale: ["bad", "Has an older one", "Prometheus has not loaded what is published", "See whether it reads the same file: a file that is mounted into a container by itself does not follow; mount its directory, or use --in-place."],
   other_targets: ["bad", "Has other targets", "Prometheus has other targets than are published", "See whether its http_sd_configs asks this daemon for all services, and what its log says."],
 };
