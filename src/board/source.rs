@@ -93,19 +93,25 @@ impl SourceBoard {
             Some(ListStatus { time, seconds: took.as_secs_f64(), reason });
     }
 
-    /// The watch stands.
-    pub fn watching(&self) {
-        lock(&self.state).connection = Connection::Watching;
+    /// The watch stands, and has told all that happened before it did, or will do so.
+    pub fn watching(&self, has_told: bool) {
+        let mut state = lock(&self.state);
+        state.connection = if has_told { Connection::Watching } else { Connection::CatchingUp };
+        state.failure = (!has_told).then(|| "the watch still tells what happened meanwhile".into());
     }
 
-    /// Etcd gives what it is asked for.
+    /// The list is complete, and etcd gives what it is asked for.
     pub fn well(&self) {
         lock(&self.state).failure = None;
     }
 
     /// Until this instant nothing was missed.
     pub fn fresh(&self, now: Instant) {
-        lock(&self.state).fresh = Some(now);
+        let mut state = lock(&self.state);
+        state.fresh = Some(now);
+        if state.connection == Connection::CatchingUp {
+            (state.connection, state.failure) = (Connection::Watching, None);
+        }
     }
 
     /// There is no connection any more, or there was none.
@@ -159,6 +165,7 @@ impl SourceBoard {
         let state = lock(&self.state);
         let applied = state.applied.max(state.told);
         let is_recent = |at: Instant| clock.since(at) <= self.patience;
+        let has_all = !matches!(state.connection, Connection::Away | Connection::CatchingUp);
         SourceStatus {
             name: self.name.clone(),
             key_pattern: self.key_pattern.clone(),
@@ -169,7 +176,7 @@ impl SourceBoard {
             cluster_id: state.cluster_id.clone(),
             failure: state.failure.clone(),
             fresh_at: state.fresh.map(|at| clock.time(at)),
-            fresh: state.connection != Connection::Away && state.fresh.is_some_and(is_recent),
+            fresh: has_all && state.fresh.is_some_and(is_recent),
             observed_revision: state.observed.max(applied),
             applied_revision: applied,
             queued: state.queued,

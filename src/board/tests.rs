@@ -46,6 +46,23 @@ async fn a_source_is_fresh_for_as_long_as_it_gives_signs_of_life() {
     assert_eq!(board.snapshot().sources[0].connection, Connection::Away);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_source_is_not_fresh_while_a_resumed_watch_has_not_told_all() {
+    let board = Board::default();
+    let source = board.add_source(patient());
+    let is_fresh = || board.snapshot().sources[0].fresh;
+    source.fresh(Clock::now().instant);
+    source.watching(false);
+    let status = board.snapshot();
+    assert_eq!(status.sources[0].connection, Connection::CatchingUp);
+    assert!(!is_fresh() && source.failure().is_some_and(|why| why.contains("meanwhile")));
+    source.fresh(Clock::now().instant);
+    assert!(is_fresh() && source.failure().is_none());
+    assert_eq!(board.snapshot().sources[0].connection, Connection::Watching);
+    source.watching(true);
+    assert!(is_fresh());
+}
+
 #[test]
 fn a_registry_in_which_nothing_changes_does_not_fall_behind() {
     let board = Board::default();

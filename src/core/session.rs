@@ -43,6 +43,10 @@ pub struct Session {
 struct Watch {
     id: Option<i64>,
     fragments: Vec<Change>,
+    /// Up to here there may be events of before it stood that it has not told yet.
+    backlog: Revision,
+    /// Since it was last asked for its progress, no event came.
+    is_quiet: bool,
 }
 
 impl Watch {
@@ -93,6 +97,16 @@ impl Session {
     #[must_use]
     pub fn ahead(&self, member: Revision) -> u64 {
         self.position.map_or(0, |position| distance(position.revision, member))
+    }
+
+    /// Whether there may be events of before the watch stood that it has not told yet. Asked for
+    /// its progress, it says so when there are none; where that word may overtake events, the
+    /// second one counts between which none came.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let told = self.position.map(|position| position.revision);
+        let backlog = self.watch.as_ref().map(|watch| watch.backlog);
+        told < backlog
     }
 
     /// The step that the last [`Verdict::Apply`] was.
@@ -172,6 +186,12 @@ impl Session {
         if watch.is_other(message.watch_id) && !(is_requested_progress && self.ordered_progress) {
             let is_ahead = message.header.revision > position.revision;
             let ahead = is_ahead && message.is_of_etcd();
+            // It is no further, or will not say what it has passed over.
+            let has_no_more = message.created && !ahead;
+            if has_no_more || is_requested_progress && std::mem::replace(&mut watch.is_quiet, true)
+            {
+                watch.backlog = Revision::default();
+            }
             return match message.created {
                 _ if is_requested_progress => Verdict::Alive,
                 true => Verdict::Pong { ahead },
@@ -182,7 +202,7 @@ impl Session {
             return Verdict::End(WatchEnd::Canceled(message.cancel_reason));
         }
         if message.created {
-            watch.id = Some(message.watch_id);
+            (watch.id, watch.backlog) = (Some(message.watch_id), message.header.revision);
             let raft_term = position.raft_term.max(message.header.raft_term);
             self.position = Some(Position { raft_term, ..position });
             return Verdict::Created;
@@ -201,6 +221,7 @@ impl Session {
             return Verdict::Alive;
         }
         // A server may repeat events from before the start (etcd issue 19487).
+        watch.is_quiet = false;
         let news = message.changes.into_iter().filter(|c| c.revision() > position.revision);
         watch.fragments.extend(news);
         let whole = if message.fragment { watch.whole() } else { watch.fragments.len() };

@@ -4,12 +4,14 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::support::backend::{Etcd, on_real};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::gate::Gate;
-use crate::support::wait::SOON;
+use crate::support::http;
+use crate::support::wait::{SOON, ensure, eventually};
 
 /// The watch is told of at most 10,000 revisions a second.
 const MANY: usize = 20_000;
@@ -108,6 +110,45 @@ async fn a_fleet_that_is_gone_when_a_daemon_has_caught_up_is_believed_as_from_a_
     assert!(relisting.text("reason").contains("revisions behind etcd"), "{relisting:?}");
 }
 
+async fn who_catches_up_says_so_and_is_not_fresh_before_it_has(etcd: Etcd) {
+    let file = TargetFile::new();
+    let gate = Gate::before(&etcd).await;
+    let entries = instances(0..100, 0);
+    etcd.put_all(&entries).await;
+    let daemon = Daemon::start_at(gate.endpoint(), &file, &["--listen", "127.0.0.1:0"]);
+    file.follows(&etcd).await;
+    daemon.wait_for_log("watching").await;
+    let listening = daemon.wait_for_log("listening").await.text("address");
+    let address = listening.trim_start_matches("http://").trim_end_matches('/');
+    let source = async || {
+        let status = http::get(address, "/api/v1/status").await.unwrap();
+        let status: Value = serde_json::from_str(&status).expect("JSON");
+        status["sources"][0].clone()
+    };
+
+    gate.cut().await;
+    daemon.wait_for_log("connection lost").await;
+    // Several steps of the watch, and fewer than a list is worth; others have the last word.
+    etcd.put_each((0..4_000).map(|n| (entries[n % 100].0.clone(), format!("h:{}", n + 1)))).await;
+    etcd.put_each((0..500).map(|n| (format!("/elsewhere/{n}"), "x".to_owned()))).await;
+    let newest = etcd.put("/elsewhere/last", "x").await;
+    gate.open();
+    let mut was_catching_up = false;
+    eventually(SOON, "it is fresh", async || {
+        let source = source().await;
+        was_catching_up |= source["connection"] == "catching_up";
+        ensure(source["fresh"] == true, || source.to_string())?;
+        let applied = source["applied_revision"].as_i64();
+        assert!(applied.is_some_and(|applied| applied >= newest), "{newest}: {source}");
+        assert_eq!(source["connection"], "watching");
+        Ok(())
+    })
+    .await;
+    assert!(was_catching_up);
+    assert_eq!(daemon.logged("relisting").len(), 0);
+    file.follows(&etcd).await;
+}
+
 /// Registered instances, with the addresses of that round.
 fn instances(numbers: std::ops::Range<usize>, round: usize) -> Vec<(String, String)> {
     let instance = |n: usize| {
@@ -138,6 +179,7 @@ impl Scale {
 }
 
 on_real!(
+    who_catches_up_says_so_and_is_not_fresh_before_it_has,
     who_missed_much_lists_anew_and_who_missed_little_does_not,
     what_others_write_meanwhile_is_no_reason_to_list,
     who_falls_behind_while_the_watch_stands_lists_anew,

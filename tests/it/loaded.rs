@@ -108,7 +108,7 @@ async fn what_is_no_prometheus_is_not_taken_for_one(etcd: Etcd) {
     let file = TargetFile::new();
     etcd.put("/services/web/1", "127.0.0.1:9").await;
     // etcd has metrics as well, at the same path.
-    let mut daemon = Daemon::start(&etcd, &file, &["--prometheus-url", etcd.endpoint()]);
+    let daemon = Daemon::start(&etcd, &file, &["--prometheus-url", etcd.endpoint()]);
     daemon.says("WARN", &["cannot ask prometheus", "not the metrics of a prometheus"]).await;
     file.follows(&etcd).await;
 }

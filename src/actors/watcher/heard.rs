@@ -4,7 +4,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 use tracing::info;
@@ -15,6 +15,10 @@ use crate::core::liveness::{Action, Liveness};
 use crate::core::session::{Header, Late, WatchMessage};
 use crate::etcd::{Connection, Error, WatchStream};
 
+/// A watch that is behind is asked so often for its progress. etcd gives it only once it has sent
+/// all that there was, and looks for that every 100 ms; before, the question is lost.
+const CATCH_UP_PERIOD: Duration = Duration::from_millis(200);
+
 /// A watch that was asked for.
 pub(super) struct Watch {
     pub(super) stream: WatchStream,
@@ -22,6 +26,8 @@ pub(super) struct Watch {
     /// etcd has agreed.
     pub(super) stands: bool,
     read: Read,
+    /// When it was, or was last asked how far it is.
+    asked: Instant,
     /// It broke while nobody waited for it.
     broke: Option<Error>,
 }
@@ -34,13 +40,16 @@ enum Heard {
     Newest(Result<Header, Error>),
     /// The registry should be as far as that read by now.
     Late,
+    /// The watch may have told by now all that happened before it stood.
+    Behind,
     /// The watch should have spoken by now.
     Silence,
 }
 
 impl Watch {
     pub(super) fn new(stream: WatchStream, liveness: Liveness) -> Self {
-        Self { stream, liveness, stands: false, read: Read::default(), broke: None }
+        let (read, asked) = (Read::default(), Instant::now());
+        Self { stream, liveness, stands: false, read, asked, broke: None }
     }
 
     /// The next message, if it has come already.
@@ -58,23 +67,19 @@ impl Watch {
     }
 
     /// Whoever stops waiting loses nothing.
-    async fn first(&mut self, late: Option<Instant>) -> Heard {
+    async fn first(&mut self, late: Option<Instant>, is_behind: bool) -> Heard {
         if let Some(error) = self.broke.take() {
             return Heard::Message(Err(error));
         }
         let silence = self.liveness.deadline();
-        let late = async {
-            match late {
-                Some(late) => sleep_until(late.into()).await,
-                None => pending().await,
-            }
-        };
+        let asked = is_behind.then_some(self.asked + CATCH_UP_PERIOD);
         tokio::select! {
             // What has come counts before what is overdue.
             biased;
             message = self.stream.next() => Heard::Message(message),
             newest = self.read.end() => Heard::Newest(newest),
-            () = late => Heard::Late,
+            () = until(late) => Heard::Late,
+            () = until(asked) => Heard::Behind,
             () = sleep_until(silence.into()) => Heard::Silence,
         }
     }
@@ -95,7 +100,7 @@ impl Task {
             if watch.stands && self.confirm.begins_read(self.wire.asked(), position) {
                 watch.read.begin(connection.newest(&self.wire.prefix));
             }
-            let first = watch.first(self.confirm.deadline());
+            let first = watch.first(self.confirm.deadline(), self.session.is_behind());
             match self.wire.unless_asked(first).await? {
                 // Somebody asks.
                 None => {}
@@ -118,12 +123,24 @@ impl Task {
                         return Ok(None);
                     }
                 },
+                Some(Heard::Behind) => {
+                    watch.asked = Instant::now();
+                    watch.stream.request_progress().await?;
+                }
                 Some(Heard::Silence) => match watch.liveness.silence(Instant::now()) {
                     Action::GiveUp => return Err(End::Lost(self.session.silent().into())),
                     _ => watch.stream.ping(&self.wire.prefix).await?,
                 },
             }
         }
+    }
+}
+
+/// For ever if there is no such moment.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => pending().await,
     }
 }
 

@@ -68,7 +68,7 @@ impl Outage {
         }
     }
 
-    /// The watch is alive: until now nothing was missed.
+    /// The watch is alive and has told all: until now nothing was missed.
     pub(super) fn heard(&mut self) {
         self.fresh = Some(SystemTime::now());
         self.observer.board.fresh(tokio::time::Instant::now().into_std());
@@ -80,13 +80,25 @@ impl Outage {
         !std::mem::replace(&mut self.said_listing, true)
     }
 
-    /// The member gave what it was asked for: a list, or a watch.
-    pub(super) fn over(&mut self) {
+    /// The list is complete.
+    pub(super) fn listed(&mut self) {
+        self.over();
         self.heard();
+        self.observer.board.well();
+    }
+
+    /// The watch stands, and has told all that happened before, or will do so.
+    pub(super) fn watching(&mut self, has_told: bool) {
+        self.over();
+        self.observer.board.watching(has_told);
+        self.observer.metrics.watching();
+    }
+
+    /// The member gave what it was asked for.
+    fn over(&mut self) {
         self.ongoing = None;
         self.said_connected = false;
         self.said_listing = false;
-        self.observer.board.well();
     }
 
     /// The connection is gone, or there was none.

@@ -119,12 +119,14 @@ impl Task {
             board.has(position.unwrap_or_default());
             return Ok(());
         }
-        self.outage.heard();
         self.witness.saw_changes(&changes);
         let puts = changes.iter().filter(|change| matches!(change, Change::Put(_))).count();
         self.outage.observer.metrics.changes(puts, changes.len() - puts);
         let entries = self.wire.apply(changes, revision).await?;
         board.has(position.unwrap_or_default());
+        if !self.session.is_behind() {
+            self.outage.heard();
+        }
         self.catch_up.holds(entries);
         if let Err(lost) = self.wire.admit(entries) {
             self.session.request_list(RelistReason::TooMany(entries));
@@ -142,7 +144,7 @@ impl Task {
         watch: &mut Watch,
     ) -> Result<bool, End> {
         if let Some(sign) = verdict.sign() {
-            if sign.is_fresh() {
+            if sign.is_fresh() && !self.session.is_behind() {
                 self.outage.heard();
             }
             if watch.liveness.heard(sign, Instant::now()) == Action::RequestProgress {
@@ -157,9 +159,8 @@ impl Task {
             }
             Verdict::Created => {
                 watch.stands = true;
-                self.outage.over();
-                self.outage.observer.board.watching();
-                self.outage.observer.metrics.watching();
+                // What follows a list was vouched for by it.
+                self.outage.watching(!(begun.resumes && self.session.is_behind()));
                 self.backoff.succeeded(Instant::now());
                 self.wire.send(Event::InTouch).await?;
                 let from_revision = begun.from.0;

@@ -46,13 +46,15 @@ pub struct SourceStatus {
 
 /// How it stands with etcd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Connection {
     /// A member is asked.
     #[default]
     Connecting,
     /// The prefix is listed.
     Listing,
+    /// The watch stands again, and tells what happened before it did.
+    CatchingUp,
     /// The watch stands.
     Watching,
     /// No member can be reached, or none gives what it is asked for.

@@ -85,6 +85,7 @@ function etcd(source, status) {
       ? { level: "ok", word: "Watching" }
       : { level: "warn", word: "Silent", note: { title: "etcd is silent", text: [stale], todo: "It is asked for a sign of life; without one, the next member is tried by itself." } },
     listing: { level: "idle", word: "Listing" },
+    catching_up: { level: "idle", word: "Catching up" },
     connecting: { level: "idle", word: "Connecting" },
     away: {
       level: "bad", word: "Away",

@@ -35,6 +35,75 @@ fn requested_progress_in_the_middle_of_a_revision_moves_nothing() {
     assert_eq!(session.connected(NEW), Next::Watch(Revision(6)));
 }
 
+/// A session that has listed at 5 and resumes at a member of this version that is at 9.
+fn resuming(version: &str) -> Session {
+    let mut session = watching(5);
+    session.connected(version);
+    assert!(!session.is_behind(), "that is for the watch to say");
+    session.judge(created(9));
+    assert!(session.is_behind());
+    session
+}
+
+#[test]
+fn a_watch_is_behind_until_it_has_told_all_that_was_there_before_it_stood() {
+    for version in [OLD, NEW] {
+        let mut session = resuming(version);
+        session.judge(events(&[6, 7]));
+        assert!(session.is_behind());
+        session.judge(events(&[9]));
+        assert!(!session.is_behind());
+
+        let mut session = resuming(version);
+        session.judge(progress(0, 9));
+        assert!(!session.is_behind(), "none of it was ours");
+
+        let mut session = watching(5);
+        session.connected(version);
+        session.judge(created(5));
+        assert!(!session.is_behind(), "there was nothing before");
+    }
+}
+
+#[test]
+fn a_watch_is_not_behind_after_its_word_on_progress_where_that_keeps_the_order() {
+    let mut session = resuming(NEW);
+    session.judge(fragment(&[6]));
+    session.judge(progress(REQUESTED_PROGRESS, 9));
+    assert!(session.is_behind(), "in the middle of a revision");
+    session.judge(events(&[6]));
+    session.judge(progress(REQUESTED_PROGRESS, 9));
+    assert!(!session.is_behind());
+}
+
+#[test]
+fn where_a_word_on_progress_may_overtake_events_the_second_one_without_any_between_counts() {
+    let mut session = resuming(OLD);
+    for revision in [6, 7] {
+        session.judge(progress(REQUESTED_PROGRESS, 9));
+        assert!(session.is_behind());
+        session.judge(events(&[revision]));
+    }
+    session.judge(progress(REQUESTED_PROGRESS, 9));
+    assert!(session.is_behind(), "an event came since it was last asked");
+    session.judge(progress(REQUESTED_PROGRESS, 9));
+    assert!(!session.is_behind());
+}
+
+#[test]
+fn a_watch_is_not_behind_if_a_ping_says_so_or_who_answers_tells_no_progress() {
+    let pong = |watch_id, revision| WatchMessage { watch_id, ..created(revision) };
+    for (version, message, is_behind) in [
+        (NEW, pong(PING_WATCH_ID, 9), true),
+        (NEW, pong(PING_WATCH_ID, 5), false),
+        (NEW, pong(1, 9), false),
+    ] {
+        let mut session = resuming(version);
+        session.judge(message.clone());
+        assert_eq!(session.is_behind(), is_behind, "{message:?}");
+    }
+}
+
 #[test]
 fn a_ping_that_is_refused_is_answered_all_the_same() {
     let mut session = watching(5);
