@@ -63,6 +63,34 @@ async fn a_source_is_not_fresh_while_a_resumed_watch_has_not_told_all() {
     assert!(is_fresh());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_source_that_has_missed_something_is_not_fresh_before_the_list_is_complete() {
+    let board = Board::default();
+    let source = board.add_source(patient());
+    let is_fresh = || board.snapshot().sources[0].fresh;
+    let is_listed = || {
+        source.fresh(Clock::now().instant);
+        source.well();
+        assert!(is_fresh() && source.failure().is_none());
+    };
+    is_listed();
+    source.listing(false);
+    assert!(is_fresh(), "it is only asked for");
+    is_listed();
+    source.listing(true);
+    assert!(!is_fresh() && source.failure().is_some_and(|why| why.contains("not complete")));
+    is_listed();
+    source.lost("http://h:1: refused".into());
+    source.trying("http://h:2");
+    source.connected("http://h:2", "3.5.0", 7);
+    source.listing(false);
+    assert!(!is_fresh(), "what happened during the outage is not known yet");
+    is_listed();
+    source.watching(false);
+    source.listing(false);
+    assert!(!is_fresh(), "nor what the watch still had to tell");
+}
+
 #[test]
 fn a_registry_in_which_nothing_changes_does_not_fall_behind() {
     let board = Board::default();
@@ -76,7 +104,7 @@ fn a_registry_in_which_nothing_changes_does_not_fall_behind() {
     assert_eq!(revisions(), (90, 7));
     source.has(Revision(90));
     assert_eq!(revisions(), (90, 90));
-    source.listing();
+    source.listing(false);
     source.observed(Revision(5));
     source.applied(Revision(5), Counts::default());
     assert_eq!(revisions(), (5, 5), "of another history");

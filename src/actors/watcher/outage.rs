@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::{debug, info, warn};
 
 use super::wire::Lost;
+use crate::core::session::RelistReason;
 use crate::etcd::Server;
 use crate::observer::SourceObserver;
 use crate::telemetry::{Foreign, seconds};
@@ -74,9 +75,9 @@ impl Outage {
         self.observer.board.fresh(tokio::time::Instant::now().into_std());
     }
 
-    /// It is listed. Answers whether that is news.
-    pub(super) fn listing(&mut self) -> bool {
-        self.observer.board.listing();
+    /// It is listed, for this reason. Answers whether that is news.
+    pub(super) fn listing(&mut self, reason: &RelistReason) -> bool {
+        self.observer.board.listing(*reason != RelistReason::Requested);
         !std::mem::replace(&mut self.said_listing, true)
     }
 

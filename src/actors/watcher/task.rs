@@ -182,7 +182,7 @@ impl Task {
     }
 
     async fn list(&mut self, connection: &Connection, reason: RelistReason) -> Result<(), End> {
-        let is_news = self.outage.listing();
+        let is_news = self.outage.listing(&reason);
         match reason {
             _ if !is_news => debug!(%reason, "listing again"),
             RelistReason::First => info!("listing"),
