@@ -7,6 +7,7 @@
 
 mod catch_up;
 mod confirm;
+mod inquiry;
 mod message;
 mod position;
 mod relist;
@@ -14,10 +15,9 @@ mod verdict;
 
 use super::event::{Change, Revision};
 
-use message::REQUESTED_PROGRESS;
-
 pub use catch_up::{CatchUp, Step};
 pub use confirm::{Confirm, Late};
+pub use inquiry::Inquiry;
 pub use message::{Header, PING_WATCH_ID, WatchMessage};
 pub use position::Position;
 pub use relist::RelistReason;
@@ -182,7 +182,7 @@ impl Session {
             self.relist = Some(reason.clone());
             return Verdict::End(WatchEnd::Relist(reason));
         }
-        let is_requested_progress = message.watch_id == REQUESTED_PROGRESS && !message.created;
+        let is_requested_progress = message.is_requested_progress();
         if watch.is_other(message.watch_id) && !(is_requested_progress && self.ordered_progress) {
             let is_ahead = message.header.revision > position.revision;
             let ahead = is_ahead && message.is_of_etcd();

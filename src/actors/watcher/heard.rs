@@ -4,7 +4,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::time::sleep_until;
 use tracing::info;
@@ -12,12 +12,8 @@ use tracing::info;
 use super::task::Task;
 use super::wire::End;
 use crate::core::liveness::{Action, Liveness};
-use crate::core::session::{Header, Late, WatchMessage};
+use crate::core::session::{Header, Inquiry, Late, WatchMessage};
 use crate::etcd::{Connection, Error, WatchStream};
-
-/// A watch that is behind is asked so often for its progress. etcd gives it only once it has sent
-/// all that there was, and looks for that every 100 ms; before, the question is lost.
-const CATCH_UP_PERIOD: Duration = Duration::from_millis(200);
 
 /// A watch that was asked for.
 pub(super) struct Watch {
@@ -26,8 +22,8 @@ pub(super) struct Watch {
     /// etcd has agreed.
     pub(super) stands: bool,
     read: Read,
-    /// When it was, or was last asked how far it is.
-    asked: Instant,
+    /// How far it is.
+    inquiry: Inquiry,
     /// It broke while nobody waited for it.
     broke: Option<Error>,
 }
@@ -48,8 +44,8 @@ enum Heard {
 
 impl Watch {
     pub(super) fn new(stream: WatchStream, liveness: Liveness) -> Self {
-        let (read, asked) = (Read::default(), Instant::now());
-        Self { stream, liveness, stands: false, read, asked, broke: None }
+        let (read, inquiry) = (Read::default(), Inquiry::new(Instant::now()));
+        Self { stream, liveness, stands: false, read, inquiry, broke: None }
     }
 
     /// The next message, if it has come already.
@@ -57,7 +53,10 @@ impl Watch {
         let mut next = pin!(self.stream.next());
         match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
             Poll::Pending => None,
-            Poll::Ready(Ok(message)) => Some(message),
+            Poll::Ready(Ok(message)) => {
+                self.inquiry.hear(&message, Instant::now());
+                Some(message)
+            }
             // What came before it goes first.
             Poll::Ready(Err(error)) => {
                 self.broke = Some(error);
@@ -67,19 +66,18 @@ impl Watch {
     }
 
     /// Whoever stops waiting loses nothing.
-    async fn first(&mut self, late: Option<Instant>, is_behind: bool) -> Heard {
+    async fn first(&mut self, late: Option<Instant>, behind: Option<Instant>) -> Heard {
         if let Some(error) = self.broke.take() {
             return Heard::Message(Err(error));
         }
         let silence = self.liveness.deadline();
-        let asked = is_behind.then_some(self.asked + CATCH_UP_PERIOD);
         tokio::select! {
             // What has come counts before what is overdue.
             biased;
             message = self.stream.next() => Heard::Message(message),
             newest = self.read.end() => Heard::Newest(newest),
             () = until(late) => Heard::Late,
-            () = until(asked) => Heard::Behind,
+            () = until(behind) => Heard::Behind,
             () = sleep_until(silence.into()) => Heard::Silence,
         }
     }
@@ -100,7 +98,9 @@ impl Task {
             if watch.stands && self.confirm.begins_read(self.wire.asked(), position) {
                 watch.read.begin(connection.newest(&self.wire.prefix));
             }
-            let first = watch.first(self.confirm.deadline(), self.session.is_behind());
+            let is_ordered = self.session.trusts_progress();
+            let behind = watch.inquiry.due(is_ordered).filter(|_| self.session.is_behind());
+            let first = watch.first(self.confirm.deadline(), behind);
             match self.wire.unless_asked(first).await? {
                 // Somebody asks.
                 None => {}
@@ -108,7 +108,11 @@ impl Task {
                     info!("a message of the watch is too large; watching in fragments");
                     return Ok(None);
                 }
-                Some(Heard::Message(message)) => return Ok(Some(message?)),
+                Some(Heard::Message(message)) => {
+                    let message = message?;
+                    watch.inquiry.hear(&message, Instant::now());
+                    return Ok(Some(message));
+                }
                 Some(Heard::Newest(newest)) => {
                     if let Some(reason) = self.confirm.read(newest?, Instant::now()) {
                         self.session.request_list(reason);
@@ -124,7 +128,7 @@ impl Task {
                     }
                 },
                 Some(Heard::Behind) => {
-                    watch.asked = Instant::now();
+                    watch.inquiry.ask(Instant::now());
                     watch.stream.request_progress().await?;
                 }
                 Some(Heard::Silence) => match watch.liveness.silence(Instant::now()) {

@@ -44,6 +44,11 @@ pub const PING_WATCH_ID: i64 = 1 << 40;
 const REFUSED: i64 = -1;
 
 impl WatchMessage {
+    /// Whether it answers a progress request.
+    pub(super) fn is_requested_progress(&self) -> bool {
+        self.watch_id == REQUESTED_PROGRESS && !self.created
+    }
+
     /// Whether who has answered this ping may be asked for progress.
     pub(super) fn is_of_etcd(&self) -> bool {
         matches!(self.watch_id, PING_WATCH_ID | REFUSED)

@@ -1,6 +1,7 @@
 //! Words on progress, and the answers to pings.
 
 use super::*;
+use crate::core::session::message::REQUESTED_PROGRESS;
 
 #[test]
 fn requested_progress_advances_the_position_only_where_it_keeps_the_order() {
