@@ -38,7 +38,7 @@ pub async fn tell(board: Arc<Board>) {
     let _ = timeout(LOCKS, locks).await;
     let mut said = board.snapshot().summary();
     send(vec![Message::Ready, Message::Status(said.clone())]).await;
-    let watchdog = sd_notify::watchdog_enabled();
+    let watchdog = sd_notify::watchdog_enabled().filter(|watchdog| !watchdog.is_zero());
     let mut ticks = interval(watchdog.map_or(PERIOD, |watchdog| PERIOD.min(watchdog / 4)));
     let mut fed = Instant::now();
     loop {

@@ -68,7 +68,8 @@ async fn it_is_ready_before_etcd_answers_and_the_status_tells_the_rest(mut etcd:
     let (manager, file) = (Manager::new(), TargetFile::new());
     etcd.put("/services/web/1", "10.0.0.1:80").await;
     etcd.kill().await;
-    let mut daemon = manager.start(&etcd, &file, &[]);
+    // No time at all is no watchdog.
+    let mut daemon = manager.start(&etcd, &file, &[("WATCHDOG_USEC", "0")]);
     let ready = manager.says(0, "READY=1").await;
     let lines = manager.lines();
     assert_eq!(ready, 0, "{lines:?}");
