@@ -132,11 +132,14 @@ pub struct TargetChange {
 }
 
 impl TargetChange {
-    /// The change that `capture` tells of. `None` if its key names no entry of the source, which
-    /// can't be.
+    /// The change that `capture` tells of. `None` if nothing was or is to be scraped, as with the
+    /// entries of other shards; or if its key names no entry of the source, which can't be.
     #[must_use]
     pub fn new(schema: &Schema, source: usize, time: Millis, capture: Capture) -> Option<Self> {
         let Capture { key, revision, before, after, cause, lease } = capture;
+        if [&before, &after].into_iter().flatten().all(|target| target.addresses().is_empty()) {
+            return None;
+        }
         let key = String::from_utf8(key).ok()?;
         let Key::Instance { parent, name } = schema.classify(key.as_bytes()) else { return None };
         let captures = schema.pattern.captures(parent, name);

@@ -48,6 +48,25 @@ fn key(key: &str) -> String {
 }
 
 #[test]
+fn what_is_never_to_be_scraped_is_no_change_of_a_target() {
+    let of_another_shard = || Some(Target::new(Vec::new(), BTreeMap::new()));
+    for (before, after, is_change) in [
+        (None, of_another_shard(), false),
+        (of_another_shard(), None, false),
+        (of_another_shard(), of_another_shard(), false),
+        (None, Some(target("h:1")), true),
+        (of_another_shard(), Some(target("h:1")), true),
+        (Some(target("h:1")), of_another_shard(), true),
+    ] {
+        let key = key("web/1").into_bytes();
+        let capture = Capture::new(key, Revision(7), before, after, Cause::Put);
+        let shown = format!("{capture:?}");
+        let change = TargetChange::new(&schema(), 0, Millis(0), capture);
+        assert_eq!(change.is_some(), is_change, "{shown}");
+    }
+}
+
+#[test]
 fn a_change_belongs_to_the_first_publish_whose_document_was_rendered_after_it() {
     let mut attribution = Attribution::new(10);
     let nothing = document(&[]);
