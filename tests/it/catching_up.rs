@@ -147,6 +147,26 @@ async fn who_catches_up_says_so_and_is_not_fresh_before_it_has(etcd: Etcd) {
     assert!(was_catching_up);
     assert_eq!(daemon.logged("relisting").len(), 0);
     file.follows(&etcd).await;
+
+    // Nor while a list makes up for what the watch can't tell any more.
+    gate.cut().await;
+    daemon.wait_for_logs("connection lost", 2).await;
+    etcd.put("/services/late/1", "10.0.0.1:80").await;
+    let newest = etcd.put("/services/late/2", "10.0.0.1:80").await;
+    etcd.compact(newest).await;
+    gate.open();
+    gate.delay(Duration::from_millis(50));
+    let mut was_listing = false;
+    eventually(SOON, "it is fresh", async || {
+        let source = source().await;
+        was_listing |= source["connection"] == "listing";
+        ensure(source["fresh"] == true, || source.to_string())?;
+        let applied = source["applied_revision"].as_i64();
+        assert!(applied.is_some_and(|applied| applied >= newest), "{newest}: {source}");
+        Ok(())
+    })
+    .await;
+    assert!(was_listing);
 }
 
 /// Registered instances, with the addresses of that round.
