@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::backend::{Etcd, on_real};
+use crate::support::backend::{Etcd, on_embedded, on_real};
 use crate::support::daemon::Daemon;
 use crate::support::file::TargetFile;
 use crate::support::gate::Gate;
@@ -118,13 +118,6 @@ async fn who_catches_up_says_so_and_is_not_fresh_before_it_has(etcd: Etcd) {
     let daemon = Daemon::start_at(gate.endpoint(), &file, &["--listen", "127.0.0.1:0"]);
     file.follows(&etcd).await;
     daemon.wait_for_log("watching").await;
-    let listening = daemon.wait_for_log("listening").await.text("address");
-    let address = listening.trim_start_matches("http://").trim_end_matches('/');
-    let source = async || {
-        let status = http::get(address, "/api/v1/status").await.unwrap();
-        let status: Value = serde_json::from_str(&status).expect("JSON");
-        status["sources"][0].clone()
-    };
 
     gate.cut().await;
     daemon.wait_for_log("connection lost").await;
@@ -135,7 +128,7 @@ async fn who_catches_up_says_so_and_is_not_fresh_before_it_has(etcd: Etcd) {
     gate.open();
     let mut was_catching_up = false;
     eventually(SOON, "it is fresh", async || {
-        let source = source().await;
+        let source = source(&daemon).await;
         was_catching_up |= source["connection"] == "catching_up";
         ensure(source["fresh"] == true, || source.to_string())?;
         let applied = source["applied_revision"].as_i64();
@@ -147,6 +140,38 @@ async fn who_catches_up_says_so_and_is_not_fresh_before_it_has(etcd: Etcd) {
     assert!(was_catching_up);
     assert_eq!(daemon.logged("relisting").len(), 0);
     file.follows(&etcd).await;
+}
+
+async fn a_proxy_is_not_asked_for_progress_and_is_believed_when_a_ping_is_answered(etcd: Etcd) {
+    let (registry, file) = (etcd.faulty(), TargetFile::new());
+    registry.faults().behave_as_a_proxy();
+    registry.store().put("/services/web/1", "h:1");
+    let daemon =
+        Daemon::start(&etcd, &file, &["--listen", "127.0.0.1:0", "--keepalive-time", "1s"]);
+    daemon.wait_for_log("watching").await;
+
+    registry.faults().refuse_connections(true);
+    registry.faults().kill_connections();
+    daemon.wait_for_log("connection lost").await;
+    registry.store().put("/elsewhere/1", "x");
+    registry.faults().refuse_connections(false);
+    daemon.wait_for_log("resumed").await;
+    assert_eq!(source(&daemon).await["connection"], "catching_up");
+    eventually(SOON, "it is fresh", async || {
+        let source = source(&daemon).await;
+        ensure(source["fresh"] == true, || source.to_string())
+    })
+    .await;
+    assert_eq!(registry.requests().seen().progress, 0);
+    assert_eq!(daemon.logged("connection lost").len(), 1);
+}
+
+/// How its source stands.
+async fn source(daemon: &Daemon) -> Value {
+    let address = daemon.wait_for_log("listening").await.text("address");
+    let status = http::get(&address, "/api/v1/status").await.unwrap();
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    status["sources"][0].clone()
 }
 
 /// Registered instances, with the addresses of that round.
@@ -177,6 +202,8 @@ impl Scale {
         Self { fleet: number(fleet), puts: number(puts), deadline: Duration::from_secs(2) }
     }
 }
+
+on_embedded!(a_proxy_is_not_asked_for_progress_and_is_believed_when_a_ping_is_answered);
 
 on_real!(
     who_catches_up_says_so_and_is_not_fresh_before_it_has,

@@ -67,12 +67,12 @@ impl Watch {
     }
 
     /// Whoever stops waiting loses nothing.
-    async fn first(&mut self, late: Option<Instant>, is_behind: bool) -> Heard {
+    async fn first(&mut self, late: Option<Instant>, is_to_ask: bool) -> Heard {
         if let Some(error) = self.broke.take() {
             return Heard::Message(Err(error));
         }
         let silence = self.liveness.deadline();
-        let asked = is_behind.then_some(self.asked + CATCH_UP_PERIOD);
+        let asked = is_to_ask.then_some(self.asked + CATCH_UP_PERIOD);
         tokio::select! {
             // What has come counts before what is overdue.
             biased;
@@ -100,7 +100,8 @@ impl Task {
             if watch.stands && self.confirm.begins_read(self.wire.asked(), position) {
                 watch.read.begin(connection.newest(&self.wire.prefix));
             }
-            let first = watch.first(self.confirm.deadline(), self.session.is_behind());
+            let is_to_ask = self.session.is_behind() && self.session.answers_progress();
+            let first = watch.first(self.confirm.deadline(), is_to_ask);
             match self.wire.unless_asked(first).await? {
                 // Somebody asks.
                 None => {}
