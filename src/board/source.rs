@@ -28,6 +28,8 @@ struct State {
     cluster_id: Option<String>,
     failure: Option<String>,
     fresh: Option<Instant>,
+    /// There was an outage, and not all that happened meanwhile is known yet.
+    has_missed: bool,
     observed: Revision,
     applied: Revision,
     /// Up to here etcd has told all that there is, and the registry has taken it: what it holds may
@@ -84,6 +86,9 @@ impl SourceBoard {
         let mut state = lock(&self.state);
         // Revisions may begin anew.
         (state.connection, state.told) = (Connection::Listing, Revision::default());
+        if state.has_missed {
+            state.failure = Some("the list is not complete yet".into());
+        }
     }
 
     /// The list is complete, as of now.
@@ -97,6 +102,7 @@ impl SourceBoard {
     pub fn watching(&self, has_told: bool) {
         let mut state = lock(&self.state);
         state.connection = if has_told { Connection::Watching } else { Connection::CatchingUp };
+        state.has_missed |= !has_told;
         state.failure = (!has_told).then(|| "the watch still tells what happened meanwhile".into());
     }
 
@@ -108,7 +114,7 @@ impl SourceBoard {
     /// Until this instant nothing was missed.
     pub fn fresh(&self, now: Instant) {
         let mut state = lock(&self.state);
-        state.fresh = Some(now);
+        (state.fresh, state.has_missed) = (Some(now), false);
         if state.connection == Connection::CatchingUp {
             (state.connection, state.failure) = (Connection::Watching, None);
         }
@@ -117,7 +123,7 @@ impl SourceBoard {
     /// There is no connection any more, or there was none.
     pub fn lost(&self, failure: String) {
         let mut state = lock(&self.state);
-        state.connection = Connection::Away;
+        (state.connection, state.has_missed) = (Connection::Away, true);
         state.failure = Some(failure);
     }
 
@@ -165,7 +171,6 @@ impl SourceBoard {
         let state = lock(&self.state);
         let applied = state.applied.max(state.told);
         let is_recent = |at: Instant| clock.since(at) <= self.patience;
-        let has_all = !matches!(state.connection, Connection::Away | Connection::CatchingUp);
         SourceStatus {
             name: self.name.clone(),
             key_pattern: self.key_pattern.clone(),
@@ -176,7 +181,7 @@ impl SourceBoard {
             cluster_id: state.cluster_id.clone(),
             failure: state.failure.clone(),
             fresh_at: state.fresh.map(|at| clock.time(at)),
-            fresh: has_all && state.fresh.is_some_and(is_recent),
+            fresh: !state.has_missed && state.fresh.is_some_and(is_recent),
             observed_revision: state.observed.max(applied),
             applied_revision: applied,
             queued: state.queued,
