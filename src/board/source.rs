@@ -84,11 +84,11 @@ impl SourceBoard {
     /// The prefix is listed.
     pub fn listing(&self) {
         let mut state = lock(&self.state);
-        // Revisions may begin anew.
-        (state.connection, state.told) = (Connection::Listing, Revision::default());
-        if state.has_missed {
+        if state.connection == Connection::CatchingUp {
             state.failure = Some("the list is not complete yet".into());
         }
+        // Revisions may begin anew.
+        (state.connection, state.told) = (Connection::Listing, Revision::default());
     }
 
     /// The list is complete, as of now.
@@ -127,7 +127,8 @@ impl SourceBoard {
         state.failure = Some(failure);
     }
 
-    /// Why there is no connection, or no list yet; `None` if all is well.
+    /// Why there is no connection, no list yet, or not all of what happened since; `None` if all is
+    /// well.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         lock(&self.state).failure.clone()
