@@ -1,5 +1,6 @@
 //! How many events a second come from the embedded registry, through gRPC and the watcher,
-//! into the registry actor; beside it a bare watch that only counts them, to compare with.
+//! into the registry actor; beside it a bare watch that only counts them, to compare with, and a
+//! registry whose changes are recorded, as with `--listen` or `--journal`.
 //!
 //! The events are written before the clock starts, and held back until then. It stops with
 //! the registry's last hint to its subscriber.
@@ -12,6 +13,7 @@ mod fixtures;
 use std::cell::Cell;
 use std::error::Error;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, System, SystemRunner};
@@ -23,6 +25,8 @@ use etcd_sd::actors::watcher::EtcdWatcher;
 use etcd_sd::core::event::Revision;
 use etcd_sd::core::schema::Schema;
 use etcd_sd::etcd::{Connector, Server};
+use etcd_sd::history::History;
+use etcd_sd::observer::Observer;
 use tokio::runtime::{Builder, Runtime};
 
 use embedded::Embedded;
@@ -55,11 +59,14 @@ fn try_events(criterion: &mut Criterion) -> Result<()> {
             bencher.iter_custom(|times| source.measure(times, |revision| bare.wait(revision)));
         });
         drop(bare);
-        let daemon = Daemon::start(&source.endpoint())?;
-        group.bench_function(BenchmarkId::new("registry_actor", in_a_revision), |bencher| {
-            bencher.iter_custom(|times| source.measure(times, |revision| daemon.wait(revision)));
-        });
-        daemon.stop();
+        for name in ["registry_actor", "recorded"] {
+            let daemon = Daemon::start(&source.endpoint(), name == "recorded")?;
+            group.bench_function(BenchmarkId::new(name, in_a_revision), |bencher| {
+                bencher
+                    .iter_custom(|times| source.measure(times, |revision| daemon.wait(revision)));
+            });
+            daemon.stop();
+        }
     }
     group.finish();
     Ok(())
@@ -160,26 +167,34 @@ struct Daemon {
     registry: Addr<Registry>,
     last_hint: Rc<Cell<Instant>>,
     etcd_thread: Arbiter,
+    _history: Option<History>,
 }
 
 impl Daemon {
-    fn start(endpoint: &str) -> Result<Self> {
+    fn start(endpoint: &str, is_recorded: bool) -> Result<Self> {
         let server = Server::parse(endpoint)?;
+        let schemas = vec![Arc::new(Schema::below(&prefix()))];
+        let start = || History::start(schemas.clone(), None, None);
+        let history = is_recorded.then(start).transpose()?;
+        let observer = Observer::new(history.as_ref().map(History::sender).unwrap_or_default());
+        let observer = observer.source(&schemas, &schemas[0], Duration::MAX);
         let system = System::new();
         let daemon = system.block_on(async {
-            let registry = Registry::new(Schema::below(&prefix()).into()).start();
+            let registry = Registry::new(Arc::clone(&schemas[0]));
+            let registry = registry.observed_by(observer.clone()).start();
             let last_hint = Rc::new(Cell::new(Instant::now()));
             let probe = Probe(Rc::clone(&last_hint)).start();
             registry.send(Subscribe(probe.recipient())).await?;
-            let observed = registry.clone().recipient();
+            let events = registry.clone().recipient();
             let etcd_thread = Arbiter::new();
             EtcdWatcher::start_in_arbiter(&etcd_thread.handle(), |_| {
-                EtcdWatcher::new(vec![server], Connector::default(), prefix(), usize::MAX, observed)
+                EtcdWatcher::new(vec![server], Connector::default(), prefix(), usize::MAX, events)
+                    .observed_by(observer)
             });
             Ok::<_, actix::MailboxError>((registry, last_hint, etcd_thread))
         });
         let (registry, last_hint, etcd_thread) = daemon?;
-        let daemon = Self { system, registry, last_hint, etcd_thread };
+        let daemon = Self { system, registry, last_hint, etcd_thread, _history: history };
         daemon.wait(Revision(0));
         Ok(daemon)
     }

@@ -140,7 +140,7 @@ impl Task {
         let own = owns.swap_remove(self.place);
         let now = Instant::now();
         let is_news = self.judge.judge(own, seen.as_ref().map_err(Clone::clone), now);
-        if *self.judge.state() == State::Loaded
+        if self.judge.has_newest()
             && let Some(arrived) = unloaded
         {
             self.lag = Some(now.saturating_duration_since(arrived));

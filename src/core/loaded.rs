@@ -7,6 +7,7 @@
 
 mod scrape;
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 pub use scrape::Seen;
@@ -14,7 +15,7 @@ pub use scrape::Seen;
 /// Prometheus has this long before anything is found wrong.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// By HTTP it asks once a minute by default.
+/// By HTTP it asks once a minute by default: for so long it may have an older document.
 const REFRESH: Duration = Duration::from_secs(150);
 
 /// Names of files that are given as an example.
@@ -90,7 +91,8 @@ pub enum State {
         /// Of when its version is, in seconds since 1970.
         seen: u64,
     },
-    /// It reads the document by HTTP, and none of its numbers of targets is the document's.
+    /// It reads the document by HTTP, and none of its numbers of targets is one that the document
+    /// had of late.
     OtherTargets {
         /// How many the document has.
         expected: usize,
@@ -134,19 +136,38 @@ pub struct Judge {
     errors: Option<u64>,
     /// And when it was last asked.
     last_errors: Option<u64>,
+    /// How many targets documents had that were published by HTTP, and until when, for as long as
+    /// Prometheus may have them.
+    counts: VecDeque<(Instant, usize)>,
+    has_newest: bool,
 }
 
 impl Judge {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { state: State::NotYet, own: None, since: now, errors: None, last_errors: None }
+        Self {
+            state: State::NotYet,
+            own: None,
+            since: now,
+            errors: None,
+            last_errors: None,
+            counts: VecDeque::new(),
+            has_newest: false,
+        }
     }
 
     /// How it stands.
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Whether it has what was published last: by HTTP it may be loaded and have what was published
+    /// shortly before.
+    #[must_use]
+    pub fn has_newest(&self) -> bool {
+        self.state == State::Loaded && self.has_newest
     }
 
     /// Judges what Prometheus says of what is published, if anything is. Returns whether that is
@@ -180,6 +201,7 @@ impl Judge {
             self.errors = Some(0);
         }
         (self.own, self.last_errors) = (Some(own.clone()), Some(errors));
+        self.has_newest = true;
         // What has failed before it was first asked may be of this, nobody knows.
         let has_failed = errors > self.errors.unwrap_or_default();
         let patience = match own {
@@ -200,7 +222,10 @@ impl Judge {
                     State::WrongPath { path: path.clone(), reads: reads.take(EXAMPLES).collect() }
                 }
             },
-            Own::Http { targets, .. } if seen.discovered.contains(&targets) => State::Loaded,
+            Own::Http { targets, .. } if self.is_recent(targets, seen, now) => {
+                self.has_newest = seen.discovered.contains(&targets);
+                State::Loaded
+            }
             Own::Http { .. } if is_patient => State::NotYet,
             Own::Http { .. } if has_failed => State::Unreadable,
             Own::Http { targets, .. } => State::OtherTargets { expected: targets },
@@ -209,6 +234,18 @@ impl Judge {
             self.errors = Some(errors);
         }
         self.become_of(state)
+    }
+
+    /// Whether one of its numbers of targets is one that the document may have had when it was last
+    /// asked for.
+    fn is_recent(&mut self, targets: usize, seen: &Seen, now: Instant) -> bool {
+        self.counts.retain(|&(until, _)| now.saturating_duration_since(until) < REFRESH);
+        self.counts.retain(|&(_, count)| count != targets);
+        self.counts.push_back((now, targets));
+        // Documents come and go between two looks.
+        let counts = || self.counts.iter().map(|&(_, count)| count);
+        let range = counts().min().unwrap_or(targets)..=counts().max().unwrap_or(targets);
+        seen.discovered.iter().any(|discovered| range.contains(discovered))
     }
 
     fn become_of(&mut self, state: State) -> bool {

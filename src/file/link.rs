@@ -135,7 +135,8 @@ pub(super) fn touch(link: &Path) -> Result<(), Error> {
     if fs::read_link(link).ok() != Some(to) {
         return Ok(());
     }
-    // An exchange of both names, which would tell for certain, would be two events.
+    // An exchange of both names, which would lose no change between these two lines, would be two
+    // events, and have Prometheus read all files twice.
     made.persist(link).map(drop).map_err(|error| fail(error.error))
 }
 

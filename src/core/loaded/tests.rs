@@ -156,6 +156,31 @@ fn a_file_that_is_written_all_the_time_and_never_loaded_is_found_as_well() {
 }
 
 #[test]
+fn by_http_what_was_published_shortly_before_is_loaded_too() {
+    let http = |number, targets| Some(Own::Http { number, targets });
+    let has = |targets| Ok(Seen { discovered: vec![targets], ..Seen::default() });
+    check(&[
+        (0, http(1, 10), has(10), "loaded"),
+        // Prometheus asks once a minute, and the number changes all the time.
+        (20, http(2, 14), has(10), "loaded"),
+        (40, http(3, 12), has(10), "loaded"),
+        (60, http(4, 15), has(13), "loaded"),
+        (300, http(5, 16), has(16), "loaded"),
+        (301, http(6, 20), has(16), "loaded"),
+        (449, http(6, 20), has(16), "loaded"),
+        (451, http(6, 20), has(16), "other_targets"),
+    ]);
+    let start = Instant::now();
+    let mut judge = Judge::new(start);
+    for (own, seen, has_newest) in
+        [(http(1, 3), has(4), false), (http(1, 3), has(3), true), (http(2, 4), has(3), false)]
+    {
+        judge.judge(own, seen.as_ref().map_err(|reason: &&str| (*reason).to_owned()), start);
+        assert_eq!(judge.has_newest(), has_newest);
+    }
+}
+
+#[test]
 fn by_http_the_number_of_targets_tells() {
     let http = |number| Own::Http { number, targets: 3 };
     let seen = |targets: &[usize], http_failures| Seen {

@@ -56,6 +56,12 @@ async fn writes_through(etcd: &Etcd, link: &TargetFile, file: &Path) {
     assert_eq!(points_to(link).as_deref(), Some(file));
 }
 
+/// Waits for the end of a publish. The last that the daemon does for it is to make the link anew:
+/// what somebody makes of the link in that very moment is lost.
+async fn has_published(daemon: &Daemon, times: usize) {
+    daemon.wait_for_logs("published", times).await;
+}
+
 async fn a_link_is_written_through_with_one_event_beside_it_for_each_publish(etcd: Etcd) {
     let Linked { link, real, _elsewhere } = Linked::new();
     etcd.put("/services/web/1", "10.0.0.1:80").await;
@@ -191,6 +197,7 @@ async fn a_file_that_becomes_a_link_to_another_file_system_is_written_there(etcd
 
     // A dangling link shows where the file should be.
     let new = volume.path().join("new.json");
+    has_published(&daemon, 3).await;
     link_to(&new, &file);
     writes_through(&etcd, &file, &new).await;
     etcd.put("/services/web/3", "10.0.0.3:80").await;
@@ -198,6 +205,7 @@ async fn a_file_that_becomes_a_link_to_another_file_system_is_written_there(etcd
 
     // But no directory is made for it.
     let missing = volume.path().join("missing/new.json");
+    has_published(&daemon, 5).await;
     link_to(&missing, &file);
     daemon.says("ERROR", &[volume.path().join("missing").to_str().unwrap(), "No such file"]).await;
     etcd.put("/services/web/4", "10.0.0.4:80").await;
