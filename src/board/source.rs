@@ -129,7 +129,8 @@ impl SourceBoard {
         state.failure = Some(failure);
     }
 
-    /// Why there is no connection, or no list yet; `None` if all is well.
+    /// Why there is no connection, no list yet, or not all of what happened since; `None` if all is
+    /// well.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         lock(&self.state).failure.clone()

@@ -61,6 +61,13 @@ async fn a_source_is_not_fresh_while_a_resumed_watch_has_not_told_all() {
     assert_eq!(board.snapshot().sources[0].connection, Connection::Watching);
     source.watching(true);
     assert!(is_fresh());
+
+    source.lost("timed out".into());
+    source.watching(false);
+    source.listing(false);
+    assert!(!is_fresh() && source.failure().is_some_and(|why| why.contains("list")));
+    source.fresh(Clock::now().instant);
+    assert!(is_fresh());
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ use super::event::{Change, Revision};
 pub use catch_up::{CatchUp, Step};
 pub use confirm::{Confirm, Late};
 pub use inquiry::Inquiry;
-pub use message::{Header, PING_WATCH_ID, WatchMessage};
+pub use message::{Header, PING_WATCH_ID, WATCH_ID, WatchMessage};
 pub use position::Position;
 pub use relist::RelistReason;
 pub use verdict::{Next, Verdict, WatchEnd};
@@ -55,6 +55,11 @@ impl Watch {
     fn whole(&self) -> usize {
         let newest = self.fragments.last().map(Change::revision);
         self.fragments.partition_point(|change| Some(change.revision()) < newest)
+    }
+
+    /// Whether who gives it may be asked for progress.
+    fn is_of_etcd(&self) -> bool {
+        self.id == Some(WATCH_ID)
     }
 
     /// Whether a response is that of another watch on the same stream.
@@ -101,7 +106,8 @@ impl Session {
 
     /// Whether there may be events of before the watch stood that it has not told yet. Asked for
     /// its progress, it says so when there are none; where that word may overtake events, the
-    /// second one counts between which none came.
+    /// second one counts between which none came. One that [can't be
+    /// asked](Session::answers_progress) is not behind any more when it answers a ping in silence.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         let told = self.position.map(|position| position.revision);
@@ -115,10 +121,16 @@ impl Session {
         self.step
     }
 
-    /// Whether the watch may be asked for its progress, and its answer counts.
+    /// Whether the watch may be asked for its progress.
+    #[must_use]
+    pub fn answers_progress(&self) -> bool {
+        self.watch.as_ref().is_some_and(Watch::is_of_etcd)
+    }
+
+    /// Whether it may be, and its answer is to resume from.
     #[must_use]
     pub fn trusts_progress(&self) -> bool {
-        self.ordered_progress
+        self.ordered_progress && self.answers_progress()
     }
 
     /// Whether to ask for a watch in fragments: only where a message was too large. etcd

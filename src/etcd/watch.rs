@@ -13,7 +13,7 @@ use super::login::{Keys, Login};
 use super::{Connection, Error, header, key_value};
 use crate::core::event::{Change, Revision};
 use crate::core::key::Prefix;
-use crate::core::session::{PING_WATCH_ID, WatchMessage};
+use crate::core::session::{PING_WATCH_ID, WATCH_ID, WatchMessage};
 
 impl Connection {
     /// Watches the prefix from `from` on, inclusive. In fragments, revisions of any size come
@@ -63,6 +63,7 @@ impl Watch {
         let mut options = WatchOptions::new()
             .with_range(self.prefix.range_end())
             .with_start_revision(self.from.0)
+            .with_watch_id(WATCH_ID)
             .with_progress_notify();
         if self.in_fragments {
             options = options.with_fragment();

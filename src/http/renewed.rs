@@ -31,6 +31,8 @@ struct Held<T> {
     value: Arc<T>,
     bytes: Vec<Vec<u8>>,
     looked: Instant,
+    /// A disk that hangs is looked at by one thread: there are few.
+    is_looking: bool,
     failure: Option<BadFile>,
 }
 
@@ -42,16 +44,16 @@ impl<T: Send + Sync + 'static> Renewed<T> {
     ) -> Result<Arc<Self>, BadFile> {
         let bytes = read(&files)?;
         let value = Arc::new(make(&bytes)?);
-        let held = Held { value, bytes, looked: Instant::now(), failure: None };
+        let held = Held { value, bytes, looked: Instant::now(), is_looking: false, failure: None };
         Ok(Arc::new(Self { files, make: Box::new(make), held: Mutex::new(held) }))
     }
 
     /// What the files hold now, give or take a second.
     pub(super) async fn now(self: &Arc<Self>) -> Arc<T> {
         let is_due = self.with(|held| {
-            let is_due = held.looked.elapsed() >= PACE;
+            let is_due = !held.is_looking && held.looked.elapsed() >= PACE;
             if is_due {
-                held.looked = Instant::now();
+                (held.looked, held.is_looking) = (Instant::now(), true);
             }
             is_due
         });
@@ -70,19 +72,22 @@ impl<T: Send + Sync + 'static> Renewed<T> {
             let value = if is_same { None } else { Some(Arc::new((self.make)(&bytes)?)) };
             Ok((bytes, value))
         });
-        self.with(|held| match made {
-            Ok((bytes, value)) => {
-                held.failure = None;
-                if let Some(value) = value {
-                    let flags: Vec<_> = self.files.iter().map(|(flag, _)| *flag).collect();
-                    info!(of = flags.join(" and "), "changed files are in use from now on");
-                    (held.value, held.bytes) = (value, bytes);
+        self.with(|held| {
+            held.is_looking = false;
+            match made {
+                Ok((bytes, value)) => {
+                    held.failure = None;
+                    if let Some(value) = value {
+                        let flags: Vec<_> = self.files.iter().map(|(flag, _)| *flag).collect();
+                        info!(of = flags.join(" and "), "changed files are in use from now on");
+                        (held.value, held.bytes) = (value, bytes);
+                    }
                 }
-            }
-            Err(error) => {
-                if held.failure.as_ref() != Some(&error) {
-                    warn!(%error, "a file has become unusable; what was read before stays in use");
-                    held.failure = Some(error);
+                Err(error) => {
+                    if held.failure.as_ref() != Some(&error) {
+                        warn!(%error, "a file has become unusable; what was read before stays in use");
+                        held.failure = Some(error);
+                    }
                 }
             }
         });
@@ -101,4 +106,41 @@ impl<T> fmt::Debug for Renewed<T> {
 
 fn read(files: &[(&'static str, PathBuf)]) -> Result<Vec<Vec<u8>>, BadFile> {
     files.iter().map(|(flag, path)| secrets::read(flag, path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn files_that_take_for_ever_hold_no_more_than_one_thread() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(2)
+            .build()
+            .expect("a runtime");
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let (end, hanging) = mpsc::channel::<()>();
+        let hanging = Mutex::new(hanging);
+        let make = move |bytes: &[Vec<u8>]| {
+            if bytes != [b"good"] {
+                let _ = hanging.lock().expect("one thread").recv();
+            }
+            Ok(bytes.to_vec())
+        };
+        std::fs::write(file.path(), "good").expect("written");
+        let renewed = Renewed::read(vec![("--x", file.path().into())], make).expect("readable");
+        std::fs::write(file.path(), "hangs").expect("written");
+        runtime.block_on(async {
+            for _ in 0..3 {
+                renewed.with(|held| held.looked = held.looked.checked_sub(PACE).expect("uptime"));
+                assert_eq!(*renewed.now().await, [b"good"]);
+            }
+            let other = timeout(Duration::from_secs(5), spawn_blocking(|| ())).await;
+            assert!(other.is_ok(), "there is no thread for other work");
+        });
+        drop(end);
+    }
 }

@@ -46,6 +46,8 @@ pub(super) enum Progress {
     Ignored,
     /// At once, although events are still to come.
     Overtaking,
+    /// Not at all, as by etcd's grpc-proxy, which gives watches numbers of its own, too.
+    Proxied,
 }
 
 /// What happens once, to every open watch stream.
@@ -159,6 +161,12 @@ impl Faults {
             settings.events_held = silent;
             settings.progress = if silent { Progress::Ignored } else { Progress::True };
         });
+    }
+
+    /// As behind etcd's grpc-proxy: it gives watches numbers of its own, whatever they ask for, and
+    /// no answer to a request for progress.
+    pub(crate) fn behave_as_a_proxy(&self) {
+        self.set(|settings| settings.progress = Progress::Proxied);
     }
 
     /// Events are withheld until told otherwise; progress is answered when it is true.

@@ -18,7 +18,7 @@ impl Session {
         self.api.requests.record(|seen| seen.progress += 1);
         let present = self.api.store.revision();
         let answered = match self.api.faults.settings().progress {
-            Progress::Ignored => false,
+            Progress::Ignored | Progress::Proxied => false,
             Progress::Overtaking => true,
             Progress::True => {
                 let mut watchers = self.watchers.values();
@@ -53,7 +53,7 @@ impl Session {
 
     /// Tells the watches that want it how far they are, if they heard nothing of late.
     pub(super) async fn notify_progress(&mut self) -> Result<(), Gone> {
-        if self.api.faults.settings().progress == Progress::Ignored {
+        if matches!(self.api.faults.settings().progress, Progress::Ignored | Progress::Proxied) {
             return Ok(());
         }
         let revision = self.api.store.revision();

@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::api::Api;
-use super::faults::Order;
+use super::faults::{Order, Progress};
 use super::keys::KeyRange;
 use super::requests::WatchRequest;
 use super::state::Batch;
@@ -199,7 +199,7 @@ impl Session {
     }
 
     fn choose_id(&mut self, wanted: i64) -> i64 {
-        if wanted != 0 {
+        if wanted != 0 && self.api.faults.settings().progress != Progress::Proxied {
             return wanted;
         }
         while self.watchers.contains_key(&self.next_id) {

@@ -99,7 +99,8 @@ impl Task {
                 watch.read.begin(connection.newest(&self.wire.prefix));
             }
             let is_ordered = self.session.trusts_progress();
-            let behind = watch.inquiry.due(is_ordered).filter(|_| self.session.is_behind());
+            let is_to_ask = self.session.is_behind() && self.session.answers_progress();
+            let behind = watch.inquiry.due(is_ordered).filter(|_| is_to_ask);
             let first = watch.first(self.confirm.deadline(), behind);
             match self.wire.unless_asked(first).await? {
                 // Somebody asks.

@@ -72,6 +72,7 @@ impl Task {
             let mut behind = None;
             while let Some(message) = next.take() {
                 let member = message.header.revision;
+                let is_word = message.changes.is_empty();
                 let verdict = self.session.judge(message);
                 batch.member = batch.member.max(member);
                 self.status.position.set(self.session.position());
@@ -91,7 +92,8 @@ impl Task {
                     // Whatever comes of it, what was judged before is the registry's.
                     self.pass_on(&mut batch).await?;
                     // Not to resume from: of an old server the word may overtake events.
-                    if watch.stands && verdict == Verdict::Alive {
+                    let has_all = is_word && !self.session.is_behind();
+                    if watch.stands && verdict == Verdict::Alive && has_all {
                         self.outage.observer.board.has(member);
                     }
                     let begun = Begun { from, resumes };

@@ -36,9 +36,12 @@ pub struct WatchMessage {
 }
 
 /// The watch id that a ping asks for: none that servers come to by counting. etcd gives it what it
-/// asks for. etcd's grpc-proxy numbers all watches by itself, and leaves requests for progress
-/// without an answer.
+/// asks for. etcd's grpc-proxy numbers all watches by itself, and is not to be asked for progress:
+/// there is no answer, each request is an error in its log, and up to 3.4.18 it ends in a panic.
 pub const PING_WATCH_ID: i64 = 1 << 40;
+
+/// The one that the watch itself asks for, so that its first response tells who gives it.
+pub const WATCH_ID: i64 = PING_WATCH_ID + 1;
 
 /// The watch id of an answer that opens no watch: a refusal.
 const REFUSED: i64 = -1;

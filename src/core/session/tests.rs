@@ -27,14 +27,13 @@ fn put(revision: i64) -> Change {
 }
 
 fn created(revision: i64) -> WatchMessage {
-    WatchMessage { header: header(revision), created: true, ..WatchMessage::default() }
+    WatchMessage { created: true, ..progress(WATCH_ID, revision) }
 }
 
 fn events(revisions: &[i64]) -> WatchMessage {
     WatchMessage {
-        header: header(*revisions.last().expect("a revision")),
         changes: revisions.iter().copied().map(put).collect(),
-        ..WatchMessage::default()
+        ..progress(WATCH_ID, *revisions.last().expect("a revision"))
     }
 }
 
@@ -153,6 +152,7 @@ fn events_that_were_taken_before_are_passed_over() {
 #[test]
 fn compaction_means_a_list_whatever_the_header_says() {
     let message = WatchMessage {
+        watch_id: WATCH_ID,
         header: Header { cluster_id: CLUSTER, revision: Revision(0), ..Header::default() },
         canceled: true,
         compact_revision: Revision(30),

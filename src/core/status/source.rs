@@ -24,7 +24,7 @@ pub struct SourceStatus {
     pub server_version: Option<String>,
     /// Of the cluster, in hexadecimal digits.
     pub cluster_id: Option<String>,
-    /// Why there is no connection, or no list yet.
+    /// Why there is no connection, no list yet, or not all of what happened since.
     pub failure: Option<String>,
     /// When the registry was last known to be what etcd holds.
     pub fresh_at: Option<Millis>,

@@ -56,7 +56,7 @@ fn a_watch_is_behind_until_it_has_told_all_that_was_there_before_it_stood() {
         assert!(!session.is_behind());
 
         let mut session = resuming(version);
-        session.judge(progress(0, 9));
+        session.judge(progress(WATCH_ID, 9));
         assert!(!session.is_behind(), "none of it was ours");
 
         let mut session = watching(5);
@@ -106,6 +106,23 @@ fn a_watch_is_not_behind_if_a_ping_says_so_or_who_answers_tells_no_progress() {
 }
 
 #[test]
+fn who_numbers_watches_by_itself_is_not_asked_for_progress() {
+    for (version, watch_id, answers, trusted) in [
+        (OLD, WATCH_ID, true, false),
+        (NEW, WATCH_ID, true, true),
+        (OLD, 0, false, false),
+        (NEW, 0, false, false),
+    ] {
+        let mut session = watching(5);
+        session.connected(version);
+        assert!(!session.answers_progress() && !session.trusts_progress(), "it does not stand");
+        session.judge(WatchMessage { watch_id, ..created(9) });
+        assert!(session.is_behind());
+        assert_eq!((session.answers_progress(), session.trusts_progress()), (answers, trusted));
+    }
+}
+
+#[test]
 fn a_ping_that_is_refused_is_answered_all_the_same() {
     let mut session = watching(5);
     let refused = WatchMessage {
@@ -120,7 +137,7 @@ fn a_ping_that_is_refused_is_answered_all_the_same() {
 #[test]
 fn progress_of_the_watch_itself_advances_the_position() {
     let mut session = watching(5);
-    assert_eq!(session.judge(progress(0, 90)), Verdict::Alive);
+    assert_eq!(session.judge(progress(WATCH_ID, 90)), Verdict::Alive);
     assert_eq!(session.connected(OLD), Next::Watch(Revision(91)));
 }
 
@@ -133,7 +150,11 @@ fn progress_that_may_overtake_events_advances_nothing() {
     assert_eq!(session.position().expect("a position").revision, Revision(5));
     session.judge(created(90));
     session.judge(fragment(&[6]));
-    assert_eq!(session.judge(progress(0, 90)), Verdict::Alive, "in the middle of a revision");
+    assert_eq!(
+        session.judge(progress(WATCH_ID, 90)),
+        Verdict::Alive,
+        "in the middle of a revision"
+    );
     assert_eq!(session.position().expect("a position").revision, Revision(5));
 }
 
@@ -156,6 +177,6 @@ fn what_belongs_to_another_watch_of_the_stream_is_a_sign_of_life_and_nothing_els
 #[test]
 fn progress_never_moves_backwards() {
     let mut session = watching(5);
-    session.judge(progress(0, 3));
+    session.judge(progress(WATCH_ID, 3));
     assert_eq!(session.connected(OLD), Next::Watch(Revision(6)));
 }

@@ -4,7 +4,7 @@
 //! the whole behaves as if the bug were in there.
 
 use etcd_sd::core::event::{Change, Event, Revision};
-use etcd_sd::core::session::{Position, WatchMessage};
+use etcd_sd::core::session::{Position, WATCH_ID, WatchMessage};
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,9 @@ impl Bug {
                 (message.canceled, message.compact_revision) = (false, Revision(0));
             }
             Self::RewindFollowed => header.revision = header.revision.max(position.revision),
-            Self::ProgressTrusted if !message.created => message.watch_id = message.watch_id.max(0),
+            Self::ProgressTrusted if message.watch_id < 0 && !message.created => {
+                message.watch_id = WATCH_ID;
+            }
             Self::ForeignFollowed => header.cluster_id = position.cluster_id,
             Self::TermIgnored => header.raft_term = 0,
             _ => {}

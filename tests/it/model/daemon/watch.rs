@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use etcd_sd::core::event::{Change, Event, Revision};
 use etcd_sd::core::liveness::{Action, Sign};
-use etcd_sd::core::session::{Verdict, WatchEnd};
+use etcd_sd::core::session::{Verdict, WATCH_ID, WatchEnd};
 
 use super::{Connection, Daemon, Watching};
 use crate::model::etcd::{Etcd, Sent};
@@ -60,7 +60,7 @@ impl Daemon {
         if message.fragment {
             self.properties.tally.count("fragments");
         }
-        let is_pong = message.created && message.watch_id != 0;
+        let is_pong = message.created && message.watch_id != WATCH_ID;
         self.now += Duration::from_millis(1);
         let verdict = self.session.judge(message);
         let after = self.session.position().unwrap_or(before);

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use etcd_sd::core::event::{Change, Revision};
-use etcd_sd::core::session::{Header, PING_WATCH_ID, WatchMessage};
+use etcd_sd::core::session::{Header, PING_WATCH_ID, WATCH_ID, WatchMessage};
 
 use super::Etcd;
 
 /// The watch ids: that of the watch itself, that of the ping, that of requested progress.
-const WATCH: i64 = 0;
+const WATCH: i64 = WATCH_ID;
 const PING: i64 = PING_WATCH_ID;
 const REQUESTED: i64 = -1;
 
@@ -95,6 +95,7 @@ impl Stream {
             let header = Header { revision: Revision(0), ..etcd.header(self.server) };
             self.end(WatchMessage {
                 header,
+                watch_id: WATCH,
                 compact_revision: Revision(member.compacted),
                 ..WatchMessage::default()
             });
