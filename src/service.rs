@@ -5,6 +5,7 @@
 //! outage of etcd at boot is no reason to be started again and again. How things are then, the
 //! status says. Without systemd nothing of this does anything.
 
+use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use tracing::warn;
 
 use crate::board::Board;
 use crate::core::status;
+
+/// Where to tell it.
+const SOCKET: &str = "NOTIFY_SOCKET";
 
 /// How often the status is looked at.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -27,7 +31,7 @@ const LOCKS_PERIOD: Duration = Duration::from_millis(10);
 /// Tells systemd that the daemon is ready, and then, for as long as it is polled, how it stands
 /// and that its actors answer.
 pub async fn tell(board: Arc<Board>) {
-    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+    if env::var_os(SOCKET).is_none() {
         return;
     }
     let locks = async {
@@ -77,6 +81,26 @@ enum Message {
     Stopping,
 }
 
+/// systemd's socket has a path. A name that begins with `@` is that of an abstract one, as
+/// `sd_notify(3)` has it and other service managers use it; the library knows only paths.
+#[cfg(target_os = "linux")]
+fn notify(states: &[NotifyState<'_>]) -> std::io::Result<()> {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    let socket = env::var_os(SOCKET).unwrap_or_default();
+    let Some(name) = socket.as_bytes().strip_prefix(b"@") else {
+        return sd_notify::notify(states);
+    };
+    let lines: Vec<_> = states.iter().map(NotifyState::to_string).collect();
+    let address = SocketAddr::from_abstract_name(name)?;
+    UnixDatagram::unbound()?.send_to_addr(lines.join("\n").as_bytes(), &address).map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+use sd_notify::notify;
+
 /// Where blocking is allowed: whoever should read may be slow.
 async fn send(messages: Vec<Message>) {
     let sending = spawn_blocking(move || {
@@ -89,7 +113,7 @@ async fn send(messages: Vec<Message>) {
                 Message::Stopping => NotifyState::Stopping,
             })
             .collect();
-        sd_notify::notify(&states)
+        notify(&states)
     });
     if let Ok(Err(error)) = sending.await {
         warn!(%error, "cannot tell systemd how the daemon stands; see NOTIFY_SOCKET");

@@ -1,7 +1,8 @@
 //! systemd: the daemon says that it is ready, how it stands, and that it is alive; a socket of
 //! the test stands for systemd.
 
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,31 +17,46 @@ use crate::support::wait::{SOON, ensure, eventually};
 
 /// What the daemon says to its service manager.
 struct Manager {
-    directory: TempDir,
+    /// As it names it to the daemon.
+    socket: String,
+    _directory: TempDir,
     said: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl Manager {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let socket = UnixDatagram::bind(directory.path().join("notify")).unwrap();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        Self::hearing(socket, path.to_str().unwrap().to_owned(), directory)
+    }
+
+    /// One whose socket has no path.
+    fn abstracted() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let name = directory.path().to_str().unwrap();
+        let address = SocketAddr::from_abstract_name(name).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        Self::hearing(socket, format!("@{name}"), directory)
+    }
+
+    fn hearing(hearing: UnixDatagram, socket: String, directory: TempDir) -> Self {
         let said = Arc::<Mutex<Vec<_>>>::default();
         let hears = Arc::clone(&said);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(length) = socket.recv(&mut buffer) {
+            while let Ok(length) = hearing.recv(&mut buffer) {
                 let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
                 let lines = text.lines().map(|line| (Instant::now(), line.to_owned()));
                 hears.lock().unwrap().extend(lines);
             }
         });
-        Self { directory, said }
+        Self { socket, _directory: directory, said }
     }
 
     /// Starts a daemon that it manages.
     fn start(&self, etcd: &Etcd, file: &TargetFile, more: &[(&str, &str)]) -> Daemon {
-        let socket = self.directory.path().join("notify");
-        let mut variables = vec![("NOTIFY_SOCKET", socket.to_str().unwrap())];
+        let mut variables = vec![("NOTIFY_SOCKET", &*self.socket)];
         variables.extend(more);
         Daemon::start_with(etcd.endpoint(), file, &[], &variables)
     }
@@ -87,6 +103,16 @@ async fn it_is_ready_before_etcd_answers_and_the_status_tells_the_rest(mut etcd:
     manager.says(published, "STOPPING=1").await;
 }
 
+async fn a_socket_without_a_path_is_told_as_well(etcd: Etcd) {
+    let (manager, file) = (Manager::abstracted(), TargetFile::new());
+    let mut daemon = manager.start(&etcd, &file, &[("WATCHDOG_USEC", "2000000")]);
+    let ready = manager.says(0, "READY=1").await;
+    manager.says(ready, "STATUS=").await;
+    manager.says(ready, "WATCHDOG=1").await;
+    assert_eq!(daemon.stop().await, 0);
+    manager.says(ready, "STOPPING=1").await;
+}
+
 async fn the_watchdog_is_fed_by_the_actors_and_starves_with_any_of_them(etcd: Etcd) {
     let starve = async |actor| {
         let (manager, file) = (Manager::new(), TargetFile::new());
@@ -118,5 +144,6 @@ async fn the_watchdog_is_fed_by_the_actors_and_starves_with_any_of_them(etcd: Et
 
 on_embedded!(
     it_is_ready_before_etcd_answers_and_the_status_tells_the_rest,
+    a_socket_without_a_path_is_told_as_well,
     the_watchdog_is_fed_by_the_actors_and_starves_with_any_of_them,
 );
