@@ -157,6 +157,11 @@ impl Arguments {
         let listen = listen.check(sources.shard)?;
         let is_served = listen.is_some() && !running.once;
         let (target_file, target_dir) = output::check(&target, is_served)?;
+        let is_journal =
+            |file: &TargetFile| journal.as_ref().is_some_and(|journal| journal.path == file.path());
+        if let Some(file) = target_file.as_ref().filter(|&file| is_journal(file)) {
+            return Err(OutputError::Journal(file.path().to_owned()).into());
+        }
         Ok(Config {
             servers,
             connector,

@@ -57,6 +57,12 @@ pub enum OutputError {
     /// There is no path.
     #[error("nothing is left to compare: give --target-file PATH, or --target-dir DIR, or both")]
     NothingToCompare,
+    /// Each would destroy the other.
+    #[error(
+        "--journal {}: that is the target file, which Prometheus reads; give the journal a path of \
+         its own, in another directory", .0.display()
+    )]
+    Journal(PathBuf),
     /// They contradict each other.
     #[error("--in-place is about the target file, and there is none; leave one of the two away")]
     NothingInPlace,

@@ -97,6 +97,7 @@ fn nonsense_is_refused_with_the_input_the_reason_and_what_to_do() {
         (&["--target-file", "/nowhere/a.json"], &["/nowhere/a.json", "create it"]),
         (&["--target-file", "/"], &["/", "not a file name"]),
         (&["--target-file", "/etc"], &["/etc", "directory"]),
+        (&["--target-file", "a.json", "--journal", "a.json"], &["--journal a.json", "its own"]),
     ] {
         check_refused(None, arguments, needles);
     }
