@@ -71,8 +71,12 @@ impl Outage {
 
     /// The watch is alive and has told all: until now nothing was missed.
     pub(super) fn heard(&mut self) {
-        self.fresh = Some(SystemTime::now());
-        self.observer.board.fresh(tokio::time::Instant::now().into_std());
+        self.is_fresh_as_of(tokio::time::Instant::now().into_std());
+    }
+
+    fn is_fresh_as_of(&mut self, then: Instant) {
+        self.fresh = SystemTime::now().checked_sub(then.elapsed());
+        self.observer.board.fresh(then);
     }
 
     /// It is listed, for this reason. Answers whether that is news.
@@ -81,10 +85,10 @@ impl Outage {
         !std::mem::replace(&mut self.said_listing, true)
     }
 
-    /// The list is complete.
-    pub(super) fn listed(&mut self) {
+    /// The list is complete that was begun then: what has happened since is for the watch to tell.
+    pub(super) fn listed(&mut self, begun: Instant) {
         self.over();
-        self.heard();
+        self.is_fresh_as_of(begun);
         self.observer.board.well();
     }
 

@@ -212,7 +212,7 @@ impl Task {
         observer.metrics.listed(reason.name(), self.list_took);
         observer.board.listed(reason.to_string(), self.list_took);
         observer.board.observed(header.revision);
-        self.outage.listed();
+        self.outage.listed(begun);
         self.backoff.succeeded(Instant::now());
         Ok(())
     }
