@@ -140,11 +140,13 @@ impl Task {
         let own = owns.swap_remove(self.place);
         let now = Instant::now();
         let is_news = self.judge.judge(own, seen.as_ref().map_err(Clone::clone), now);
-        if self.judge.has_newest()
-            && let Some(arrived) = unloaded
-        {
-            self.lag = Some(now.saturating_duration_since(arrived));
-            self.unloaded = None;
+        if let (Some(arrived), Some(until)) = (unloaded, self.judge.loaded_until(now)) {
+            if until == now {
+                self.lag = Some(now.saturating_duration_since(arrived));
+                self.unloaded = None;
+            } else {
+                self.unloaded = Some(arrived.max(until));
+            }
         }
         if is_news {
             self.since = clock::now();

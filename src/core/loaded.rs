@@ -163,11 +163,12 @@ impl Judge {
         &self.state
     }
 
-    /// Whether it has what was published last: by HTTP it may be loaded and have what was published
-    /// shortly before.
+    /// Up to when it has what was published, if it is loaded: by HTTP that may be some time before
+    /// `now`, when it was judged.
     #[must_use]
-    pub fn has_newest(&self) -> bool {
-        self.state == State::Loaded && self.has_newest
+    pub fn loaded_until(&self, now: Instant) -> Option<Instant> {
+        let until = if self.has_newest { Some(now) } else { now.checked_sub(REFRESH) };
+        until.filter(|_| self.state == State::Loaded)
     }
 
     /// Judges what Prometheus says of what is published, if anything is. Returns whether that is

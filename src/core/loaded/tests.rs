@@ -170,13 +170,15 @@ fn by_http_what_was_published_shortly_before_is_loaded_too() {
         (449, http(6, 20), has(16), "loaded"),
         (451, http(6, 20), has(16), "other_targets"),
     ]);
-    let start = Instant::now();
-    let mut judge = Judge::new(start);
-    for (own, seen, has_newest) in
-        [(http(1, 3), has(4), false), (http(1, 3), has(3), true), (http(2, 4), has(3), false)]
-    {
-        judge.judge(own, seen.as_ref().map_err(|reason: &&str| (*reason).to_owned()), start);
-        assert_eq!(judge.has_newest(), has_newest);
+    let now = Instant::now();
+    let mut judge = Judge::new(now);
+    for (own, seen, until) in [
+        (http(1, 3), has(4), None),
+        (http(1, 3), has(3), Some(now)),
+        (http(2, 4), has(3), now.checked_sub(REFRESH)),
+    ] {
+        judge.judge(own, seen.as_ref().map_err(|reason: &&str| (*reason).to_owned()), now);
+        assert_eq!(judge.loaded_until(now), until);
     }
 }
 
