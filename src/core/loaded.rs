@@ -7,7 +7,6 @@
 
 mod scrape;
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 pub use scrape::Seen;
@@ -138,7 +137,7 @@ pub struct Judge {
     last_errors: Option<u64>,
     /// How many targets documents had that were published by HTTP, and until when, for as long as
     /// Prometheus may have them.
-    counts: VecDeque<(Instant, usize)>,
+    counts: Vec<(Instant, usize)>,
     has_newest: bool,
 }
 
@@ -152,7 +151,7 @@ impl Judge {
             since: now,
             errors: None,
             last_errors: None,
-            counts: VecDeque::new(),
+            counts: Vec::new(),
             has_newest: false,
         }
     }
@@ -242,7 +241,7 @@ impl Judge {
     fn is_recent(&mut self, targets: usize, seen: &Seen, now: Instant) -> bool {
         self.counts.retain(|&(until, _)| now.saturating_duration_since(until) < REFRESH);
         self.counts.retain(|&(_, count)| count != targets);
-        self.counts.push_back((now, targets));
+        self.counts.push((now, targets));
         // Documents come and go between two looks.
         let counts = || self.counts.iter().map(|&(_, count)| count);
         let range = counts().min().unwrap_or(targets)..=counts().max().unwrap_or(targets);
