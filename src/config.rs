@@ -25,7 +25,7 @@ use crate::history::JournalSettings;
 use crate::http::Listen;
 use crate::prometheus::Url;
 
-pub use args::{Arguments, EtcdArgs, GuardArgs, RunningArgs, TargetArgs};
+pub use args::{Arguments, EtcdArgs, GuardArgs, RegistryArgs, RunningArgs, TargetArgs};
 pub use commands::{
     CheckArgs, Command, CompletionsArgs, DiffArgs, ExplainArgs, ManualArgs, ReadingArgs, Registries,
 };
@@ -119,9 +119,7 @@ impl Arguments {
     /// Checks what one argument alone can't tell.
     pub fn config(self) -> Result<Config, ConfigError> {
         let Self {
-            etcd,
-            security,
-            sources,
+            registry: RegistryArgs { etcd, security, sources },
             target,
             guard,
             listen,

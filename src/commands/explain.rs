@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{BAD_ENTRY, Error, print};
-use crate::config::{ConfigError, ExplainArgs};
+use crate::config::{ConfigError, ExplainArgs, RegistryArgs};
 use crate::core::event::{KeyValue, Revision};
 use crate::core::key::Key;
 use crate::core::schema::{Explanation, Schema};
@@ -20,7 +20,8 @@ use crate::telemetry::{Chain, Foreign};
 const INPUT: &str = "-";
 
 pub(super) async fn run(args: ExplainArgs) -> Result<i32, Error> {
-    let ExplainArgs { key, value, key_base64, etcd, security, sources } = args;
+    let ExplainArgs { key, value, key_base64, registry } = args;
+    let RegistryArgs { etcd, security, sources } = registry;
     let sources = sources.sources().map_err(ConfigError::from)?;
     let mut key = key.into_vec();
     if key_base64 {

@@ -28,15 +28,9 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:2379";
 #[command(name = "etcd-sd", version, max_term_width = 100, after_long_help = AFTER_HELP,
           args_conflicts_with_subcommands = true)]
 pub struct Arguments {
-    /// Where services register.
+    /// What to read, and as whom.
     #[command(flatten)]
-    pub etcd: EtcdArgs,
-    /// How to know the servers, and what they know us by.
-    #[command(flatten)]
-    pub security: SecurityArgs,
-    /// What keys and values say.
-    #[command(flatten)]
-    pub sources: SourcesArgs,
+    pub registry: RegistryArgs,
     /// What Prometheus reads.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -78,6 +72,20 @@ Prometheus:
     - job_name: etcd
       file_sd_configs:
         - files: ['/etc/prometheus/tgroups.json']";
+
+/// Which registry to read, and as whom.
+#[derive(Clone, Debug, Args)]
+pub struct RegistryArgs {
+    /// Where services register.
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    /// How to know the servers, and what they know us by.
+    #[command(flatten)]
+    pub security: SecurityArgs,
+    /// What keys and values say.
+    #[command(flatten)]
+    pub sources: SourcesArgs,
+}
 
 /// Which cluster, and how to talk to it.
 #[derive(Clone, Debug, Args)]

@@ -9,12 +9,10 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::args::EtcdArgs;
+use super::args::RegistryArgs;
 use super::journal::HistoryArgs;
 use super::output;
 use super::output::OutputError;
-use super::security::SecurityArgs;
-use super::sources::SourcesArgs;
 use crate::file::{TargetDir, TargetFile};
 use crate::telemetry::LogLevel;
 
@@ -130,15 +128,9 @@ pub struct ExplainArgs {
     /// KEY is in base64, for keys that can't be typed
     #[arg(long)]
     pub key_base64: bool,
-    /// Where to read it.
+    /// Where to read it, and as whom.
     #[command(flatten)]
-    pub etcd: EtcdArgs,
-    /// How to know the servers, and what they know us by.
-    #[command(flatten)]
-    pub security: SecurityArgs,
-    /// What keys and values say.
-    #[command(flatten)]
-    pub sources: SourcesArgs,
+    pub registry: RegistryArgs,
 }
 
 /// What to check.

@@ -15,7 +15,7 @@ fn parse(arguments: &[&str]) -> Result<Config, String> {
 fn parse_with(password: Option<&str>, arguments: &[&str]) -> Result<Config, String> {
     let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
     let mut args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-    args.security.password = password.map(|password| Secret::new(password.to_owned()));
+    args.registry.security.password = password.map(|password| Secret::new(password.to_owned()));
     args.config().map_err(|error| error.to_string())
 }
 

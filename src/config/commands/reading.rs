@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::config::args::EtcdArgs;
-use crate::config::security::SecurityArgs;
-use crate::config::sources::SourcesArgs;
+use crate::config::args::RegistryArgs;
 use crate::config::{ConfigError, parse};
 use crate::core::schema::Schema;
 use crate::etcd::{Connector, Server};
@@ -16,15 +14,9 @@ use crate::telemetry::LogLevel;
 /// What to read once, and for how long to try.
 #[derive(Clone, Debug, Args)]
 pub struct ReadingArgs {
-    /// Where services register.
+    /// What to read, and as whom.
     #[command(flatten)]
-    pub etcd: EtcdArgs,
-    /// How to know the servers, and what they know us by.
-    #[command(flatten)]
-    pub security: SecurityArgs,
-    /// What keys and values say.
-    #[command(flatten)]
-    pub sources: SourcesArgs,
+    pub registry: RegistryArgs,
     /// How long to try
     #[arg(long, value_name = "DURATION", env = "ETCD_SD_TIMEOUT", default_value = "30s",
           value_parser = parse::duration, help_heading = "Running")]
@@ -59,7 +51,8 @@ pub struct Registries {
 impl ReadingArgs {
     /// Checks what one argument alone can't tell.
     pub fn registries(self) -> Result<Registries, ConfigError> {
-        let Self { etcd, security, sources, timeout, log_level: _ } = self;
+        let Self { registry: RegistryArgs { etcd, security, sources }, timeout, log_level: _ } =
+            self;
         let (servers, connector) = etcd.connector(security)?;
         let sources = sources.sources()?;
         let max_entries = etcd.max_entries;

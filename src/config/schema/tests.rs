@@ -9,7 +9,7 @@ use crate::core::schema::Schema;
 fn schema(arguments: &[&str]) -> Result<Arc<Schema>, String> {
     let arguments = std::iter::once("etcd-sd").chain(arguments.iter().copied());
     let args = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-    args.sources.schema.schema().map_err(|error| error.to_string())
+    args.registry.sources.schema.schema().map_err(|error| error.to_string())
 }
 
 #[test]
