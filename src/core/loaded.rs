@@ -7,6 +7,7 @@
 
 mod scrape;
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 pub use scrape::Seen;
@@ -201,7 +202,6 @@ impl Judge {
             self.errors = Some(0);
         }
         (self.own, self.last_errors) = (Some(own.clone()), Some(errors));
-        self.has_newest = true;
         // What has failed before it was first asked may be of this, nobody knows.
         let has_failed = errors > self.errors.unwrap_or_default();
         let patience = match own {
@@ -209,26 +209,23 @@ impl Judge {
             Own::Http { .. } => REFRESH,
         };
         let is_patient = now.saturating_duration_since(self.since) < patience;
-        let state = match own {
-            Own::Files(versions) => match seen.not_loaded(&versions) {
-                None => State::Loaded,
-                Some(_) if is_patient => State::NotYet,
-                Some(_) if has_failed => State::Unreadable,
-                Some((Version { path, .. }, Some((read, seen)))) => {
-                    State::Stale { path: path.clone(), read: read.into(), seen }
-                }
-                Some((Version { path, .. }, None)) => {
-                    let reads = seen.files.iter().map(|(path, _)| path.clone());
-                    State::WrongPath { path: path.clone(), reads: reads.take(EXAMPLES).collect() }
-                }
-            },
-            Own::Http { targets, .. } if self.is_recent(targets, seen, now) => {
-                self.has_newest = seen.discovered.contains(&targets);
-                State::Loaded
+        let wrong = match own {
+            Own::Files(versions) => {
+                self.has_newest = true;
+                wrong_with_files(&versions, seen)
             }
-            Own::Http { .. } if is_patient => State::NotYet,
-            Own::Http { .. } if has_failed => State::Unreadable,
-            Own::Http { targets, .. } => State::OtherTargets { expected: targets },
+            Own::Http { targets, .. } => {
+                self.has_newest = seen.discovered.contains(&targets);
+                let recent = self.recent(targets, now);
+                let is_recent = seen.discovered.iter().any(|count| recent.contains(count));
+                (!is_recent).then_some(State::OtherTargets { expected: targets })
+            }
+        };
+        let state = match wrong {
+            None => State::Loaded,
+            Some(_) if is_patient => State::NotYet,
+            Some(_) if has_failed => State::Unreadable,
+            Some(wrong) => wrong,
         };
         if state == State::Loaded {
             self.errors = Some(errors);
@@ -236,16 +233,15 @@ impl Judge {
         self.become_of(state)
     }
 
-    /// Whether one of its numbers of targets is one that the document may have had when it was last
-    /// asked for.
-    fn is_recent(&mut self, targets: usize, seen: &Seen, now: Instant) -> bool {
+    /// Which numbers of targets the document may have had when it was last asked for by HTTP, if it
+    /// has so many now.
+    fn recent(&mut self, targets: usize, now: Instant) -> RangeInclusive<usize> {
         self.counts.retain(|&(until, _)| now.saturating_duration_since(until) < REFRESH);
         self.counts.retain(|&(_, count)| count != targets);
         self.counts.push((now, targets));
         // Documents come and go between two looks.
         let counts = || self.counts.iter().map(|&(_, count)| count);
-        let range = counts().min().unwrap_or(targets)..=counts().max().unwrap_or(targets);
-        seen.discovered.iter().any(|discovered| range.contains(discovered))
+        counts().min().unwrap_or(targets)..=counts().max().unwrap_or(targets)
     }
 
     fn become_of(&mut self, state: State) -> bool {
@@ -253,6 +249,17 @@ impl Judge {
         self.state = state;
         is_news
     }
+}
+
+/// What is wrong if Prometheus has had its time; `None` if it has all of them.
+fn wrong_with_files(versions: &[Version], seen: &Seen) -> Option<State> {
+    let (Version { path, .. }, found) = seen.not_loaded(versions)?;
+    let path = path.clone();
+    let Some((read, seen)) = found else {
+        let reads = seen.files.iter().map(|(path, _)| path.clone());
+        return Some(State::WrongPath { path, reads: reads.take(EXAMPLES).collect() });
+    };
+    Some(State::Stale { path, read: read.into(), seen })
 }
 
 #[cfg(test)]
