@@ -23,7 +23,7 @@ pub(super) struct Watch {
     pub(super) stands: bool,
     read: Read,
     /// How far it is.
-    inquiry: Inquiry,
+    pub(super) inquiry: Inquiry,
     /// It broke while nobody waited for it.
     broke: Option<Error>,
 }
@@ -53,10 +53,7 @@ impl Watch {
         let mut next = pin!(self.stream.next());
         match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
             Poll::Pending => None,
-            Poll::Ready(Ok(message)) => {
-                self.inquiry.hear(&message, Instant::now());
-                Some(message)
-            }
+            Poll::Ready(Ok(message)) => Some(message),
             // What came before it goes first.
             Poll::Ready(Err(error)) => {
                 self.broke = Some(error);
@@ -109,11 +106,7 @@ impl Task {
                     info!("a message of the watch is too large; watching in fragments");
                     return Ok(None);
                 }
-                Some(Heard::Message(message)) => {
-                    let message = message?;
-                    watch.inquiry.hear(&message, Instant::now());
-                    return Ok(Some(message));
-                }
+                Some(Heard::Message(message)) => return Ok(Some(message?)),
                 Some(Heard::Newest(newest)) => {
                     if let Some(reason) = self.confirm.read(newest?, Instant::now()) {
                         self.session.request_list(reason);

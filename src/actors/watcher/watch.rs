@@ -73,6 +73,7 @@ impl Task {
             while let Some(message) = next.take() {
                 let member = message.header.revision;
                 let is_word = message.changes.is_empty();
+                watch.inquiry.hear(&message, Instant::now());
                 let verdict = self.session.judge(message);
                 batch.member = batch.member.max(member);
                 self.status.position.set(self.session.position());
