@@ -49,7 +49,7 @@
 //! | [`secrets`] | certificates, keys, passwords and tokens, as read from files |
 //! | [`backoff`] | delays after failures, the only module that knows `backoff` |
 //! | [`clock`] | the time of day, which the core is told |
-//! | [`commands`] | what the program does instead of running: explain, check, diff, presets; they write nothing |
+//! | [`commands`] | what the program does instead of running: explain, check, diff, history and the like; they write nothing |
 //! | [`config`] | the command line and the environment, checked |
 //! | [`app`] | [`run`]: starts the actors, hears signals, stops in order |
 //! | [`history`] | what became of which target, and the journal of it, on threads of its own |
